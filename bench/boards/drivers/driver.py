@@ -1,0 +1,54 @@
+"""What every driver gives: a port that esptool and pytest-embedded can open, and the board given back at the end."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from bench.boards.board import Board
+
+__all__ = ["Attachment", "Supply"]
+
+
+class Supply(Protocol):
+    """What a board with the capabilities `power_cut`, `flash_snapshot`, `network_control` … offers beyond a port."""
+
+    def renew(self) -> None:
+        """Make it a new board: flash erased, eFuses as delivered, network up, no power cut planned."""
+
+    def power(self, on: bool) -> None:
+        """Switch the supply."""
+
+    def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1) -> None:
+        """Cut the supply at the nth flash or eFuse operation of that purpose: before, in the middle, or after it."""
+
+    def set_network(self, up: bool) -> None:
+        """Plug the network in, or pull it."""
+
+    def read_flash(self, offset: int, length: int) -> bytes:
+        """Read the flash as it is now, without disturbing the board. Offset and length in bytes."""
+
+    def secure_version(self) -> int:
+        """The secure version that the (real) eFuse of the board holds."""
+
+
+class Attachment(Protocol):
+    """A board held for use. Entering opens what is needed, leaving gives the board back whatever happened."""
+
+    @property
+    def board(self) -> Board:
+        """Which board it is."""
+
+    @property
+    def port(self) -> str:
+        """A device path or pyserial URL, valid while the attachment is entered."""
+
+    @property
+    def supply(self) -> Supply | None:
+        """The board's further abilities; None for a board with nothing but a port."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
