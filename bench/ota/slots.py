@@ -1,0 +1,89 @@
+"""What lies in flash: the OTA slots with their states, and the otadata that says which of them boots."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.errors import FormatError
+from bench.flash import OtaData, Partition, PartitionTable
+from bench.flash.otadata import crc_of_seq
+from bench.images import Image
+
+__all__ = ["FlashView", "Slot"]
+
+SECTOR = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One application partition as it is now.
+
+    `state` is the slot's `esp_ota_img_states_t` by otadata; None where no valid otadata entry speaks of the slot.
+    `otadata` are the raw 32-byte entries that speak of it. `version`, `secure_version` and `project_name` are None
+    where the slot holds no image that parses. `blank` says that every byte of its first sector is 0xFF.
+    """
+
+    label: str
+    offset: int
+    state: int | None
+    otadata: tuple[bytes, ...]
+    version: str | None
+    secure_version: int | None
+    project_name: str | None
+    blank: bool
+    digest: str
+
+
+class FlashView:
+    """Reads slots and otadata through whatever can read the board's flash."""
+
+    def __init__(self, table: PartitionTable, read: Callable[[int, int], bytes]) -> None:
+        self._table = table
+        self._read = read
+
+    def otadata(self) -> bytes:
+        """Both sectors of the otadata partition; empty where the layout has none."""
+        partition = self._table.otadata
+        return b"" if partition is None else self._read(partition.offset, partition.size)
+
+    def slots(self) -> dict[str, Slot]:
+        """Every application slot by label, each read whole, so its digest speaks for every byte."""
+        raw = self.otadata()
+        apps = [p for p in (self._table.factory, *self._table.ota_slots) if p is not None]
+        return {partition.label: self._slot(partition, raw) for partition in apps}
+
+    def _slot(self, partition: Partition, otadata: bytes) -> Slot:
+        data = self._read(partition.offset, partition.size)
+        try:
+            description = Image.parse(data).app_desc
+        except FormatError:
+            description = None
+        state, entries = self._entries(partition, otadata)
+        return Slot(
+            label=partition.label,
+            offset=partition.offset,
+            state=state,
+            otadata=entries,
+            version=description.version if description else None,
+            secure_version=description.secure_version if description else None,
+            project_name=description.project_name if description else None,
+            blank=data[:SECTOR] == b"\xff" * SECTOR,
+            digest=hashlib.sha256(data).hexdigest(),
+        )
+
+    def _entries(self, partition: Partition, otadata: bytes) -> tuple[int | None, tuple[bytes, ...]]:
+        """The state of the slot's newest valid otadata entry, and the raw entries that speak of the slot."""
+        slots = self._table.ota_slots
+        if not otadata or partition not in slots:
+            return None, ()
+        number = slots.index(partition)
+        data = OtaData.parse(otadata)
+        newest = data.entry_of_slot(number, len(slots))
+        raw = tuple(
+            entry.to_bytes()
+            for entry in data.entries
+            if not entry.is_erased and entry.slot(len(slots)) == number and entry.crc == crc_of_seq(entry.ota_seq)
+        )
+        return (newest.state if newest else None), raw
