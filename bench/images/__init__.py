@@ -1,1 +1,39 @@
-"""See docs/architecture.md."""
+"""ESP-IDF images and pre-encrypted images as values: bytes in, bytes out, no I/O.
+
+Image                what an application or bootloader image is made of; parse, build, derive, seal, check
+ImageHeader …        its fixed structures, usable by themselves
+encrypted            the format of the esp_encrypted_img component
+behaviour            how virtual firmware is told to misbehave
+random_payload …     bytes that are wrong on purpose
+"""
+
+from __future__ import annotations
+
+from bench.images.behaviour import Behaviour, behaviour_field, read_behaviour
+from bench.images.chips import CHIPS, Arch, Chip, chip_by_id, chip_by_name
+from bench.images.descriptions import AppDesc, BootloaderDesc
+from bench.images.header import ImageHeader, SegmentHeader, revision_text
+from bench.images.image import Image, Problem, Segment
+from bench.images.payload import random_payload, truncated, with_flipped_byte
+
+__all__ = [
+    "CHIPS",
+    "AppDesc",
+    "Arch",
+    "Behaviour",
+    "BootloaderDesc",
+    "Chip",
+    "Image",
+    "ImageHeader",
+    "Problem",
+    "Segment",
+    "SegmentHeader",
+    "behaviour_field",
+    "chip_by_id",
+    "chip_by_name",
+    "random_payload",
+    "read_behaviour",
+    "revision_text",
+    "truncated",
+    "with_flipped_byte",
+]
