@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bench.flash.efuse_fields import EfuseBlocks
 from bench.flash.otadata import OtaData, OtaImgState, SelectEntry
-from bench.flash.partition_table import Partition, PartitionTable
+from bench.flash.partition import Partition
+from bench.flash.partition_table import PartitionTable
 
-__all__ = ["OtaData", "OtaImgState", "Partition", "PartitionTable", "SelectEntry"]
+__all__ = ["EfuseBlocks", "OtaData", "OtaImgState", "Partition", "PartitionTable", "SelectEntry"]

@@ -23,7 +23,6 @@ from bench.flash.partition_names import (
     type_name,
 )
 
-
 __all__ = ["format_csv", "parse_csv"]
 
 _TABLE_SECTOR = 0x1000
