@@ -67,9 +67,7 @@ class Machine:
             supply.check()
 
         door = Door(cut)
-        nor = NorFlash(
-            table.flash_size, door=door, check=supply.check, path=flash, what=f"flash file of an {chip}"
-        )
+        nor = NorFlash(table.flash_size, door=door, check=supply.check, path=flash, what=f"flash file of an {chip}")
         try:
             fuses = EFuse(table, door=door, check=supply.check, path=efuse)
         except BaseException:
