@@ -13,8 +13,9 @@ from bench.images.behaviour import Behaviour, behaviour_field, read_behaviour
 from bench.images.chips import CHIPS, Arch, Chip, chip_by_id, chip_by_name
 from bench.images.descriptions import AppDesc, BootloaderDesc
 from bench.images.header import ImageHeader, SegmentHeader, revision_text
-from bench.images.image import Image, Problem, Segment
+from bench.images.image import Image, Problem
 from bench.images.payload import random_payload, truncated, with_flipped_byte
+from bench.images.segment import Segment
 
 __all__ = [
     "CHIPS",

@@ -115,7 +115,7 @@ class AppDesc:
                 self.reserv2,
             )
         except struct.error as error:
-            raise FormatError("esp_app_desc_t", 0, f"a field that does not fit ({error})", f"{self}") from None
+            raise FormatError("esp_app_desc_t", 0, f"{self}", f"numbers that fit their fields ({error})") from None
 
     @property
     def compile_time(self) -> str:
@@ -181,4 +181,6 @@ class BootloaderDesc:
                 self.reserved2,
             )
         except struct.error as error:
-            raise FormatError("esp_bootloader_desc_t", 0, f"a field that does not fit ({error})", f"{self}") from None
+            raise FormatError(
+                "esp_bootloader_desc_t", 0, f"{self}", f"numbers that fit their fields ({error})"
+            ) from None

@@ -107,7 +107,9 @@ class ImageHeader:
                 self.hash_appended,
             )
         except struct.error as error:
-            raise FormatError("ESP-IDF image header", 0, f"a field that does not fit ({error})", f"{self}") from None
+            raise FormatError(
+                "ESP-IDF image header", 0, f"{self}", f"numbers that fit their fields ({error})"
+            ) from None
 
     @property
     def chip(self) -> Chip | None:

@@ -21,36 +21,15 @@ from bench.images.behaviour import behaviour_field, locate
 from bench.images.chips import chip_by_id
 from bench.images.descriptions import AppDesc, BootloaderDesc, pack_text
 from bench.images.header import FLASH_SIZES, MAX_SEGMENTS, ImageHeader, SegmentHeader
+from bench.images.segment import Segment, segment_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Image", "Problem", "Segment", "segment_checksum"]
+__all__ = ["Image", "Problem"]
 
 _SUBJECT = "ESP-IDF image"
 _ENCRYPTED_MAGIC = bytes.fromhex("cfb68807")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment: `data` is loaded (or mapped) at `load_addr`; address 0 marks padding that goes nowhere.
-
-    `offset` is that of its 8-byte header from the start of the image, as esptool prints it.
-    """
-
-    load_addr: int
-    data: bytes
-    offset: int = 0
-
-    @property
-    def data_offset(self) -> int:
-        """Offset of the data from the start of the image (the bootloader's `paddr`, less the partition's)."""
-        return self.offset + SegmentHeader.SIZE
-
-    @property
-    def end(self) -> int:
-        """Offset of the first byte behind the data, from the start of the image."""
-        return self.data_offset + len(self.data)
 
 
 @dataclass(frozen=True)
@@ -64,19 +43,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.name} at offset 0x{self.offset:x}: found {self.found}; expected {self.expected}"
-
-
-def segment_checksum(segments: Iterable[Segment]) -> int:
-    """0xEF XORed with every byte of every segment's data (`ESP_ROM_CHECKSUM_INITIAL`)."""
-    total = 0xEF
-    for segment in segments:
-        # Folding one big integer in halves: a thousand times faster than a loop over the bytes.
-        folded, bits = int.from_bytes(segment.data, "little"), len(segment.data) * 8
-        while bits > 8:
-            half = (bits // 8 + 1) // 2 * 8
-            folded, bits = (folded >> half) ^ (folded & ((1 << half) - 1)), half
-        total ^= folded
-    return total
 
 
 @dataclass(frozen=True)
@@ -118,7 +84,7 @@ class Image:
         segments: list[Segment] = []
         end = ImageHeader.SIZE
         for index in range(header.segment_count):
-            segment = _parse_segment(data, end, index, subject)
+            segment = Segment.parse(data, end, number=index, subject=subject)
             segments.append(segment)
             end = segment.end
         checksum_at = end | 0xF
@@ -167,10 +133,8 @@ class Image:
             load_addr, data = (given.load_addr, given.data) if isinstance(given, Segment) else given
             data += bytes(-len(data) % 4)
             if mmu_page_size is not None and chip is not None and chip.is_mapped(load_addr):
-                gap = (load_addr - end - SegmentHeader.SIZE) % mmu_page_size
-                if gap:
-                    placed.append(Segment(0, bytes((gap - SegmentHeader.SIZE) % mmu_page_size), end))
-                    end = placed[-1].end
+                placed += _padding_before(load_addr, end, mmu_page_size)
+                end = placed[-1].end if placed else end
             placed.append(Segment(load_addr, data, end))
             end = placed[-1].end
         if len(placed) > MAX_SEGMENTS:
@@ -344,17 +308,12 @@ class Image:
         return self.with_patch(0, at, data)
 
 
-def _parse_segment(data: bytes, offset: int, index: int, subject: str) -> Segment:
-    header = SegmentHeader.parse(data, offset, subject=subject)
-    length = header.data_len
-    if length % 4 or length >= SegmentHeader.MAX_LENGTH:
-        found = f"length 0x{length:x} of segment {index}"
-        raise FormatError(subject, offset + 4, found, "a multiple of 4 below 16 MiB")
-    start = offset + SegmentHeader.SIZE
-    if length > len(data) - start:
-        found = f"{len(data) - start} bytes of segment {index} before the end"
-        raise FormatError(subject, len(data), found, f"{length} bytes from 0x{start:x} on")
-    return Segment(header.load_addr, data[start : start + length], offset)
+def _padding_before(load_addr: int, end: int, page: int) -> list[Segment]:
+    """What has to stand at `end` so that a segment behind it lies in the file as it lies in its page."""
+    gap = (load_addr - end - SegmentHeader.SIZE) % page
+    if load_addr % 4:
+        raise FormatError(_SUBJECT, end, f"load address 0x{load_addr:08x}", "a multiple of 4 for a mapped segment")
+    return [Segment(0, bytes((gap - SegmentHeader.SIZE) % page), end)] if gap else []
 
 
 def _app_desc(segments: tuple[Segment, ...]) -> AppDesc | None:
