@@ -246,6 +246,15 @@ def test_every_truncation_is_refused_where_it_happened(hashed: bool) -> None:
         assert str(caught.value).startswith("cut.bin: at offset 0x")
 
 
+def test_a_cut_inside_a_segment_names_the_segment() -> None:
+    image = small_app()
+    data = image.to_bytes()
+    for number, segment in enumerate(image.segments):
+        for there in (0, len(segment.data) - 1):
+            with pytest.raises(FormatError, match=f"{there} bytes of segment {number} before the end"):
+                Image.parse(data[: segment.data_offset + there])
+
+
 @given(st.binary(max_size=200), st.booleans())
 @settings(max_examples=300)
 def test_random_bytes_are_refused_or_round_trip(data: bytes, magic: bool) -> None:
