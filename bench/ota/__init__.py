@@ -1,5 +1,28 @@
 """The words of a scenario: what is released, what the board must do about it, and what it must look like afterwards.
 
 A scenario holds no plumbing; this room holds the plumbing's verbs: `Draft` (an image on its way to becoming a
-release), `Ota` (one board, one server, one timeline) and `Slot` (what lies in flash).
+release), `Ota` (one board, one server, one timeline), `Slot` (what lies in flash) and `Firmware` (what runs).
 """
+
+from __future__ import annotations
+
+from bench.ota.dialect import DIALECTS, Dialect, dialect_of
+from bench.ota.draft import Draft
+from bench.ota.firmware import ENABLED_BY, Firmware
+from bench.ota.keys import Keys
+from bench.ota.ota import Device, Ota
+from bench.ota.slots import FlashView, Slot
+
+__all__ = [
+    "DIALECTS",
+    "ENABLED_BY",
+    "Device",
+    "Dialect",
+    "Draft",
+    "Firmware",
+    "FlashView",
+    "Keys",
+    "Ota",
+    "Slot",
+    "dialect_of",
+]

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.errors import FormatError
+from bench.errors import BenchError, FormatError
 from bench.flash import OtaData, Partition, PartitionTable
+from bench.flash.emul_efuse import emulated_efuses
 from bench.flash.otadata import crc_of_seq
 from bench.images import Image
 
@@ -39,9 +40,30 @@ class Slot:
 class FlashView:
     """Reads slots and otadata through whatever can read the board's flash."""
 
-    def __init__(self, table: PartitionTable, read: Callable[[int, int], bytes]) -> None:
+    def __init__(self, table: PartitionTable, read: Callable[[int, int], bytes], *, chip: str) -> None:
         self._table = table
         self._read = read
+        self._chip = chip
+
+    @property
+    def ota_labels(self) -> list[str]:
+        """Labels of the OTA slots in the order in which updates take them."""
+        return [partition.label for partition in self._table.ota_slots]
+
+    def subtype_of(self, label: str) -> int:
+        """Partition subtype of a slot. Raises `BenchError` where the table has none of that label."""
+        partition = self._table.by_label(label)
+        if partition is None:
+            raise BenchError(f"the partition table has no {label!r}")
+        return partition.subtype
+
+    def emulated_secure_version(self) -> int | None:
+        """The secure version in the emulated eFuse partition; None where the layout has none."""
+        partition = self._table.emul_efuse
+        if partition is None:
+            return None
+        blocks = emulated_efuses(self._chip, self._read(partition.offset, partition.size))
+        return 0 if blocks is None else blocks.secure_version
 
     def otadata(self) -> bytes:
         """Both sectors of the otadata partition; empty where the layout has none."""

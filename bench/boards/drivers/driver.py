@@ -22,6 +22,9 @@ class Supply(Protocol):
     def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1) -> None:
         """Cut the supply at the nth flash or eFuse operation of that purpose: before, in the middle, or after it."""
 
+    def wait_until_off(self, seconds: float) -> None:
+        """Wait until a planned power cut has come. Raises `ExpectationFailed` when it has not within that time."""
+
     def set_network(self, up: bool) -> None:
         """Plug the network in, or pull it."""
 

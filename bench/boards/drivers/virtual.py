@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import serial
 
 from bench.boards.board import Board
-from bench.errors import BoardLost
+from bench.errors import BoardLost, ExpectationFailed
 
 __all__ = ["VirtualBoard"]
 
@@ -164,6 +165,14 @@ class VirtualBoard:
     def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1) -> None:
         """Cut the supply at the nth flash or eFuse operation of that purpose, and leave it off."""
         self.ask("plan_cut", purpose=purpose, phase=phase, nth=nth)
+
+    def wait_until_off(self, seconds: float) -> None:
+        """Wait until a planned power cut has come; the board's counters tell, so it is asked again and again."""
+        ends = time.monotonic() + seconds
+        while self.status()["powered"]:
+            if time.monotonic() > ends:
+                raise ExpectationFailed(f"the planned power cut did not come within {seconds:g} s")
+            time.sleep(0.005)
 
     def set_network(self, up: bool) -> None:
         """Plug the network in, or pull it."""

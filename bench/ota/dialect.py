@@ -1,0 +1,63 @@
+"""How a stock application says what it does: the lines a scenario waits for when there is no event for it.
+
+Facts: examples/system/ota/*/main/*.c of ESP-IDF v5.1 to v5.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bench.errors import BenchError
+from bench.timeline import Matcher, any_of, said
+
+__all__ = ["DIALECTS", "Dialect", "dialect_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One application's way of talking.
+
+    `prompt` is the line after which it takes its URL from the console; `given_up` the line with which an attempt
+    ends without an update; `success` the text it prints when it believes that it was updated; `confirmed` the text
+    with which it confirms itself.
+    """
+
+    tag: str
+    prompt: Matcher
+    given_up: Matcher
+    success: str
+    confirmed: str = "App is valid, rollback cancelled successfully"
+    prints_events: bool = False
+
+
+def _stock(tag: str, prompt: str, *, prints_events: bool = False) -> Dialect:
+    return Dialect(
+        tag=tag,
+        prompt=said(tag=tag, text=prompt),
+        given_up=any_of(
+            said(tag=tag, text="ESP_HTTPS_OTA upgrade failed"), said(tag=tag, text="ESP HTTPS OTA Begin failed")
+        ),
+        success="ESP_HTTPS_OTA upgrade successful. Rebooting ...",
+        prints_events=prints_events,
+    )
+
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        "advanced_https_ota": _stock(
+            "advanced_https_ota_example", "Starting Advanced OTA example", prints_events=True
+        ),
+        "pre_encrypted_ota": _stock("pre_encrypted_ota_example", "Starting Pre Encrypted OTA example"),
+    }
+)
+
+
+def dialect_of(app: str) -> Dialect:
+    """The dialect of an application. Raises `BenchError` for one that the bench does not know."""
+    if app not in DIALECTS:
+        raise BenchError(
+            f"the bench does not know how {app!r} tells what it does; known are {', '.join(DIALECTS)}"
+        )
+    return DIALECTS[app]

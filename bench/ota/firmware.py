@@ -1,0 +1,61 @@
+"""The firmware under test: a build directory, and what it is able to promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+from bench.builds import Build
+
+__all__ = ["ENABLED_BY", "PROJECTS", "Firmware"]
+
+PROJECTS: Mapping[str, str] = MappingProxyType(
+    {
+        "advanced_https_ota": "advanced_https_ota",
+        "pre_encrypted_ota": "pre_encrypted_ota",
+    }
+)
+"""App under test by the `project_name` of its `esp_app_desc_t`."""
+
+ENABLED_BY: Mapping[str, str] = MappingProxyType(
+    {
+        "rollback": "CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE=y",
+        "anti_rollback": "CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK=y and CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH=y",
+        "url_from_stdin": "CONFIG_EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN=y",
+        "version_check": "CONFIG_EXAMPLE_SKIP_VERSION_CHECK off",
+    }
+)
+"""What a firmware can be asked to promise, and the sdkconfig lines that make it able to."""
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A build with its abilities, in the words that `needs(...)` uses."""
+
+    build: Build
+    behaves: bool = False
+    """Is it virtual firmware, which can be told to abort or hang before it confirms itself?"""
+
+    @property
+    def app(self) -> str:
+        """Which application it is; the project's own name where the bench does not know it."""
+        return PROJECTS.get(self.build.project_name, self.build.project_name)
+
+    @cached_property
+    def abilities(self) -> frozenset[str]:
+        """What its sdkconfig says it can do."""
+        config = self.build.sdkconfig
+        able = set()
+        if config.get("BOOTLOADER_APP_ROLLBACK_ENABLE"):
+            able.add("rollback")
+        if config.get("BOOTLOADER_APP_ANTI_ROLLBACK"):
+            able.add("anti_rollback")
+        if config.get("EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN") or config.get("EXAMPLE_FIRMWARE_UPG_URL_FROM_STDIN"):
+            able.add("url_from_stdin")
+        if not config.get("EXAMPLE_SKIP_VERSION_CHECK"):
+            able.add("version_check")
+        if self.behaves:
+            able.add("behaviour")
+        return frozenset(able)

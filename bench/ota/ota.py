@@ -1,0 +1,319 @@
+"""One board, one server, one timeline: the verbs of a scenario.
+
+Success is never believed from one line. `expect_updated` wants the switch of the boot partition, then a boot from
+the other slot, then the new version; `expect_refused` wants the deciding line, then after a reset the old slot and
+the old version, with the running slot and its otadata entries unchanged byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bench.boards.drivers import Supply
+from bench.errors import BenchError, ExpectationFailed
+from bench.ota.dialect import Dialect
+from bench.ota.draft import Draft
+from bench.ota.firmware import Firmware
+from bench.ota.slots import FlashView, Slot
+from bench.server import OtaServer, Release
+from bench.timeline import (
+    UPDATE_BOOT_PARTITION,
+    Deadline,
+    Entry,
+    Matcher,
+    Sequence,
+    Step,
+    Timeline,
+    booted,
+    expect_absent,
+    happened,
+    said,
+)
+from bench.timeline.explain import divergence
+
+__all__ = ["Device", "Ota"]
+
+PATIENCE = 30.0
+"""Seconds (real ones) that a scenario waits for what must come."""
+
+
+class Device(Protocol):
+    """What the bench does to the device itself: type on its console, and pulse EN."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the console."""
+
+    def reset(self) -> None:
+        """Reset by EN."""
+
+
+class Ota:
+    """The update of one board.
+
+    Waiting always goes on from where the last wait ended, so that no line is taken twice.
+    """
+
+    def __init__(
+        self,
+        *,
+        firmware: Firmware,
+        dialect: Dialect,
+        device: Device,
+        supply: Supply | None,
+        flash: FlashView,
+        server: OtaServer,
+        timeline: Timeline,
+        verdict: Callable[[], tuple[str, str | None]],
+        keep: Callable[[str, bytes], None] = lambda _name, _data: None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.firmware = firmware
+        self.timeline = timeline
+        self.server = server
+        self._dialect = dialect
+        self._device = device
+        self._supply = supply
+        self._flash = flash
+        self._verdict = verdict
+        self._keep = keep
+        self._patience = patience
+        self._at = -1
+        self._started = -1
+        self._running: Entry | None = None
+        self._first: str | None = None
+        self._before: dict[str, Slot] = {}
+        self._releases = 0
+
+    # -- what is where ------------------------------------------------------------------------------------------
+
+    @property
+    def supply(self) -> Supply:
+        """Power, network and programmer of the board. `BenchError` where it has none; ask for it with `needs`."""
+        if self._supply is None:
+            raise BenchError("this board has nothing but a port; the scenario lacks its needs(...) mark")
+        return self._supply
+
+    @property
+    def slots(self) -> dict[str, Slot]:
+        """Every application slot as it is in flash now, by label."""
+        return self._flash.slots()
+
+    @property
+    def running_slot(self) -> str:
+        """Label of the slot that the last seen boot ran."""
+        return self._of_boot("slot")
+
+    @property
+    def running_version(self) -> str:
+        """Version that the last seen boot announced."""
+        return self._of_boot("app_version")
+
+    @property
+    def first_slot(self) -> str:
+        """Label of the slot that ran when the first update was started."""
+        if self._first is None:
+            raise BenchError("no update was started yet: call start() first")
+        return self._first
+
+    @property
+    def other_slot(self) -> str:
+        """Label of the OTA slot that an update started from `first_slot` goes to."""
+        return self._after(self.first_slot)
+
+    @property
+    def secure_version(self) -> int:
+        """The secure version that the board's eFuse holds, real or emulated in flash."""
+        emulated = self._flash.emulated_secure_version()
+        return self.supply.secure_version() if emulated is None else emulated
+
+    def subtype_of(self, slot: str) -> int:
+        """Partition subtype of a slot."""
+        return self._flash.subtype_of(slot)
+
+    def _of_boot(self, name: str) -> str:
+        value = self._running.get(name) if self._running is not None else None
+        if not isinstance(value, str):
+            raise ExpectationFailed(f"the console does not tell the {name} of the last boot: {self._running}")
+        return value
+
+    # -- doing --------------------------------------------------------------------------------------------------
+
+    def wait_for_prompt(self) -> None:
+        """Wait until the application has booted and takes a URL from the console."""
+        boot = self._wait(booted())
+        self._booted(boot)
+        self._wait(self._dialect.prompt)
+
+    def publish(self, draft: Draft) -> Release:
+        """Put a draft up on the server under a name of its own."""
+        self._releases += 1
+        name = f"release-{self._releases}.bin"
+        self._keep(name, draft.data)
+        return self.server.publish(f"/{name}", draft.data, *draft.faults)
+
+    def wait_until_ready(self) -> None:
+        """Wait until the application takes a URL again."""
+        self._wait(self._dialect.prompt)
+
+    def start(self, draft: Draft) -> Release:
+        """Publish a draft, tell the waiting application its URL, and remember what the flash held before."""
+        if self._running is None:
+            self.wait_for_prompt()
+        if self._first is None:
+            self._first = self.running_slot
+        release = self.publish(draft)
+        self._before = self.slots
+        self._started = self.timeline.last_index
+        self.timeline.append("bench", "start", url=release.url, bytes=len(draft.data))
+        self._device.write(release.url.encode() + b"\n")
+        return release
+
+    def reset(self) -> None:
+        """Reset the board by EN."""
+        self.timeline.append("bench", "reset")
+        self._device.reset()
+
+    def power_cycle(self) -> None:
+        """Take the power where it is still there, and give it back."""
+        for on in (False, True):
+            self.timeline.append("bench", "power", on=on)
+            self.supply.power(on)
+
+    # -- expecting ----------------------------------------------------------------------------------------------
+
+    def expect(self, *steps: Step) -> tuple[Entry, ...]:
+        """These steps, in order, and no other event in between."""
+        entries = Sequence(*steps).follow(self.timeline, Deadline(self._patience), after=self._at)
+        self._at = entries[-1].index
+        return entries
+
+    def expect_said(self, text: str, *, tag: str | None = None) -> Entry:
+        """A log record with this text in it."""
+        return self._wait(said(tag=tag, text=text))
+
+    def expect_boot(
+        self, *, slot: str | None = None, version: str | None = None, reset_reason: str | None = None
+    ) -> Entry:
+        """The next boot, and it must be this one: another boot first is a failure at once."""
+        wanted = booted(slot=slot, version=version, reset_reason=reset_reason)
+        entry = self._wait(booted())
+        if not wanted.matches(entry):
+            raise ExpectationFailed(self._wrong_boot(wanted, entry))
+        self._booted(entry)
+        return entry
+
+    def expect_boot_after_update(self, *, version: str) -> Entry:
+        """The boot partition is switched, and the next boot runs this version from the other slot."""
+        target = self._next_slot()
+        self._wait(UPDATE_BOOT_PARTITION(slot=target))
+        return self.expect_boot(slot=target, version=version)
+
+    def expect_power_lost(self) -> None:
+        """The planned power cut has come, and the board is off."""
+        self.supply.wait_until_off(self._patience)
+        self.timeline.append("board", "power", on=False)
+
+    def expect_fault(self, name: str) -> Entry:
+        """The server's fault did fire since the update was started: a fault that never came proves nothing."""
+        return self.timeline.wait(happened("server", "fault", fault=name), Deadline(0), after=self._started)
+
+    def expect_confirmed(self) -> Entry:
+        """The running application confirms itself."""
+        return self._wait(said(tag=self._dialect.tag, text=self._dialect.confirmed))
+
+    def expect_absent(self, *matchers: Matcher) -> None:
+        """None of these since the update was started."""
+        expect_absent(self.timeline, *matchers, after=self._started)
+
+    def expect_updated(self, *, version: str) -> None:
+        """The boot partition was switched, the other slot booted, and it is the new version."""
+        target = self._next_slot()
+        if self._dialect.prints_events:
+            expect_seen(self.timeline, UPDATE_BOOT_PARTITION(slot=target), after=self._started, until=self._at)
+        else:
+            self._wait(said(text=self._dialect.success))
+        self.expect_boot(slot=target, version=version)
+        self._wait(self._dialect.prompt)
+        self.expect_verdict("updated")
+
+    def expect_refused(self, because: str, *, erased: bool = False) -> None:
+        """The attempt ends with the line that decides it, and leaves the board as it was.
+
+        Args:
+            because: a part of the deciding line
+            erased: the target slot must have been erased
+        """
+        if not any(said(text=because).matches(entry) for entry in self.timeline.since(self._started)):
+            self._wait(said(text=because))
+        if not any(self._dialect.given_up.matches(entry) for entry in self.timeline.since(self._started)):
+            self._wait(self._dialect.given_up)
+        self.expect_absent(UPDATE_BOOT_PARTITION, said(text=self._dialect.success))
+        self.expect_verdict("refused")
+        self.expect_unharmed()
+        target = self._next_slot()
+        if erased and not self.slots[target].blank:
+            raise ExpectationFailed(f"{target} must have been erased, but its first sector is not blank")
+
+    def expect_unharmed(self) -> None:
+        """After a reset the old slot runs the old version, and neither it nor its otadata entries changed."""
+        slot, version = self.running_slot, self.running_version
+        self._compare(slot)
+        self._at = self.timeline.last_index
+        self.reset()
+        self.expect_boot(slot=slot, version=version)
+        self._wait(self._dialect.prompt)
+        self._compare(slot)
+
+    def expect_verdict(self, verdict: str) -> None:
+        """What the console as a whole says of the last attempt."""
+        found, reason = self._verdict()
+        if found != verdict:
+            raise ExpectationFailed(f"the console's verdict is {found!r} ({reason}), and not {verdict!r}")
+
+    def expect_state(self, slot: str, state: int) -> None:
+        """The slot has this `esp_ota_img_states_t` in otadata."""
+        found = self.slots[slot].state
+        if found != state:
+            raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _next_slot(self) -> str:
+        return self._after(self.running_slot)
+
+    def _after(self, slot: str) -> str:
+        """The slot that an update goes to when `slot` runs (esp_ota_get_next_update_partition)."""
+        labels = self._flash.ota_labels
+        return labels[(labels.index(slot) + 1) % len(labels)] if slot in labels else labels[0]
+
+    def _compare(self, slot: str) -> None:
+        before, now = self._before[slot], self.slots[slot]
+        if now.digest != before.digest:
+            raise ExpectationFailed(f"the running slot {slot} was changed: SHA-256 {before.digest} -> {now.digest}")
+        if now.otadata != before.otadata:
+            told = f"{[e.hex() for e in before.otadata]} -> {[e.hex() for e in now.otadata]}"
+            raise ExpectationFailed(f"the otadata entry of the running slot {slot} was changed: {told}")
+
+    def _booted(self, entry: Entry) -> None:
+        self._running = entry
+
+    def _wait(self, matcher: Matcher) -> Entry:
+        entry = self.timeline.wait(matcher, Deadline(self._patience), after=self._at)
+        self._at = entry.index
+        return entry
+
+    def _wrong_boot(self, wanted: Matcher, entry: Entry) -> str:
+        return divergence(
+            [f">> {wanted}   <- here"],
+            "the next boot should have been that one; it was this:",
+            self.timeline.entries,
+            entry,
+            self.timeline.decode,
+        )
+
+
+def expect_seen(timeline: Timeline, matcher: Matcher, *, after: int, until: int) -> None:
+    """The matcher's entry stands in that span of what was already waited for."""
+    if not any(matcher.matches(entry) for entry in timeline.since(after) if entry.index <= until):
+        raise ExpectationFailed(f"{matcher} was not seen since the update was started")

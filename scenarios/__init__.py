@@ -1,0 +1,1 @@
+"""Acceptance tests of over-the-air updates: each docstring is a promise, each function proves it on one board."""
