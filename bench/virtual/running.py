@@ -1,0 +1,36 @@
+"""What an application on the virtual board knows of itself, its flash and its machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bench.flash import Partition, PartitionTable
+from bench.images import Image
+from bench.virtual.log import Log
+from bench.virtual.machine import Machine
+from bench.virtual.release import Release
+
+__all__ = ["Running"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A booted application.
+
+    Args:
+        machine: the processor's life in which it runs
+        image: it, parsed
+        image_bytes: the bytes in flash that make it up
+        partition: where it was loaded from
+        table: the partition table that the bootloader read
+        release: of ESP-IDF it was built with
+        log: its ESP_LOGx
+    """
+
+    machine: Machine
+    image: Image = field(repr=False)
+    image_bytes: bytes = field(repr=False)
+    partition: Partition
+    table: PartitionTable = field(repr=False)
+    release: Release
+    log: Log = field(repr=False)
