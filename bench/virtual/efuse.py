@@ -83,6 +83,11 @@ class EFuse:
         self._check()
         return self.blocks.secure_version
 
+    @property
+    def secure_version_bits(self) -> int:
+        """How many bits SECURE_VERSION has: the highest version that can be burnt."""
+        return self.blocks.max_secure_version
+
     def advance_secure_version(self, version: int, purpose: str = "secure_version") -> None:
         """Burn up to `version` (esp_efuse_update_secure_version); FormatError where it cannot be burnt."""
         have = self.secure_version
