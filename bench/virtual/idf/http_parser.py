@@ -1,0 +1,191 @@
+"""Pure reading of HTTP: URLs and responses, as the http_parser in ESP-IDF does for esp_http_client.
+
+A response is fed bytes as they come and gives body bytes back; nothing waits here.
+Source: components/http_parser (nodejs/http-parser) and the callbacks in esp_http_client.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from urllib.parse import urlsplit
+
+__all__ = ["Response", "Url", "parse_url"]
+
+_NO_LENGTH = -1
+
+
+@dataclass(frozen=True)
+class Url:
+    """What http_parser_parse_url finds; a part that is not there is empty, the port 0."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+    username: str = ""
+    password: str = ""
+
+
+def parse_url(text: str) -> Url | None:
+    """Take a URL (absolute, or beginning with ``/`` as in a redirection) apart; None where it is none."""
+    if not text or any(char <= " " or char == "\x7f" for char in text):
+        return None
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 0
+        host = parts.hostname or ""
+    except ValueError:
+        return None
+    if not text.startswith("/") and (not parts.scheme or not host):
+        return None
+    return Url(parts.scheme, host, port, parts.path, parts.query, parts.username or "", parts.password or "")
+
+
+class _State(Enum):
+    HEADERS = auto()
+    LENGTH = auto()
+    CHUNK_SIZE = auto()
+    CHUNK_DATA = auto()
+    TRAILER = auto()
+    UNTIL_END = auto()
+    COMPLETE = auto()
+    BROKEN = auto()
+
+
+@dataclass
+class Response:
+    """One response while it arrives.
+
+    Attributes:
+        head: was it asked for with HEAD? Then it has no body, whatever its headers say.
+        status: -1 until the headers are there
+        content_length: as announced, -1 where it is not
+        headers: names in lower case; of a name that comes twice, both values run together as in esp_http_client
+        keep_alive: may the connection be used again?
+    """
+
+    head: bool = False
+    status: int = -1
+    content_length: int = _NO_LENGTH
+    headers: dict[str, str] = field(default_factory=dict)
+    keep_alive: bool = True
+    _state: _State = _State.HEADERS
+    _buffer: bytes = b""
+    _left: int = 0
+
+    @property
+    def has_headers(self) -> bool:
+        return self._state not in (_State.HEADERS, _State.BROKEN)
+
+    @property
+    def complete(self) -> bool:
+        """Did the message end (http_on_message_complete)?"""
+        return self._state is _State.COMPLETE
+
+    @property
+    def chunked(self) -> bool:
+        return self.headers.get("transfer-encoding", "").lower() == "chunked"
+
+    def finish(self) -> None:
+        """The connection ended: that completes a message which has neither length nor chunks."""
+        if self._state is _State.UNTIL_END:
+            self._state = _State.COMPLETE
+
+    def feed(self, data: bytes) -> bytes:
+        """Bytes from the connection in, bytes of the body out; what follows the message is dropped."""
+        if self._state is _State.LENGTH:  # nearly every call of a download
+            if len(data) < self._left:
+                self._left -= len(data)
+                return data
+            body, self._left = data[: self._left], 0
+            self._state = _State.COMPLETE
+            return body
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        data = self._buffer + data
+        self._buffer = b""
+        body = b""
+        while data:
+            before = len(data)
+            if self._state is _State.HEADERS:
+                data = self._take_headers(data)
+            elif self._state is _State.LENGTH:
+                return body + self.feed(data)
+            elif self._state is _State.CHUNK_DATA:
+                body += data[: self._left]
+                data = self._skip_chunk(data)
+            elif self._state in (_State.CHUNK_SIZE, _State.TRAILER):
+                data = self._take_line(data)
+            elif self._state is _State.UNTIL_END:
+                return body + data
+            else:
+                return body
+            if len(data) == before:
+                self._buffer = data
+                return body
+        return body
+
+    def _take_headers(self, data: bytes) -> bytes:
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if not b"HTTP/".startswith(data[:5]):
+                self._state = _State.BROKEN
+            return data
+        first, *lines = data[:end].decode("latin-1").split("\r\n")
+        version, _, rest = first.partition(" ")
+        status = rest[:3]
+        if not version.startswith("HTTP/") or not status.isdigit():
+            self._state = _State.BROKEN
+            return data
+        self.status = int(status)
+        for line in lines:
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            self.headers[name] = self.headers.get(name, "") + value.strip()
+        connection = self.headers.get("connection", "").lower()
+        self.keep_alive = "close" not in connection and (version == "HTTP/1.1" or "keep-alive" in connection)
+        self._begin_body()
+        return data[end + 4 :]
+
+    def _begin_body(self) -> None:
+        length = self.headers.get("content-length", "")
+        if length.isdigit() and not self.chunked:
+            self.content_length = int(length)
+        if self.head or self.status in (204, 304) or self.status < 200:
+            self._state = _State.COMPLETE
+        elif self.chunked:
+            self._state = _State.CHUNK_SIZE
+        elif self.content_length > 0:
+            self._state, self._left = _State.LENGTH, self.content_length
+        else:
+            self._state = _State.COMPLETE if self.content_length == 0 else _State.UNTIL_END
+            self.keep_alive = self.keep_alive and self.complete
+
+    def _skip_chunk(self, data: bytes) -> bytes:
+        taken = min(self._left, len(data))
+        self._left -= taken
+        if self._left == 0:
+            self._state = _State.CHUNK_SIZE
+        return data[taken:]
+
+    def _take_line(self, data: bytes) -> bytes:
+        """A chunk's size, the end of the line behind its data, or a line of the trailer."""
+        line, found, rest = data.partition(b"\r\n")
+        if not found:
+            return data
+        if self._state is _State.TRAILER:
+            if not line:
+                self._state = _State.COMPLETE
+            return rest
+        if not line:
+            return rest
+        try:
+            self._left = int(line.split(b";")[0], 16)
+        except ValueError:
+            self._state = _State.BROKEN
+            return b""
+        self._state = _State.CHUNK_DATA if self._left else _State.TRAILER
+        return rest

@@ -1,0 +1,342 @@
+"""A connection as esp_http_client sees it: tcp_transport over esp-tls over mbedTLS, on the host's sockets.
+
+Sources: components/tcp_transport/transport_ssl.c, components/esp-tls/esp_tls.c and esp_tls_mbedtls.c,
+components/mbedtls/port/net_sockets.c. TLS is OpenSSL's; its failures are told in mbedTLS's codes.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bench.virtual.idf import errnos, x509
+from bench.virtual.idf.err import EspErr
+from bench.virtual.log import Log
+from bench.virtual.machine import Machine
+
+__all__ = ["CLOSED_BY_FIN", "TIMEOUT", "Transport", "Trust"]
+
+TIMEOUT = 0
+"""ERR_TCP_TRANSPORT_CONNECTION_TIMEOUT"""
+CLOSED_BY_FIN = -1
+"""ERR_TCP_TRANSPORT_CONNECTION_CLOSED_BY_FIN"""
+_FAILED = -2
+"""ERR_TCP_TRANSPORT_CONNECTION_FAILED"""
+
+_TLS_TAG = "esp-tls"
+_MBEDTLS_TAG = "esp-tls-mbedtls"
+_TRANSPORT_TAG = "transport_base"
+_BUNDLE_TAG = "esp-x509-crt-bundle"
+
+_SOCKET = 54
+"""The first socket that lwIP gives: FD_SETSIZE less CONFIG_LWIP_MAX_SOCKETS."""
+_RECORD = 16384
+_KEEP_ALIVE_MS = 20_000
+"""Idle 5 s, then 3 probes 5 s apart (esp_http_client.c), and lwIP gives a dead connection up."""
+
+# mbedTLS error codes, without their sign.
+_NET_RECV_FAILED = 0x004C
+_NET_CONN_RESET = 0x0050
+_X509_INVALID_FORMAT = 0x2180
+_X509_CERT_VERIFY_FAILED = 0x2700
+_X509_FATAL_ERROR = 0x3000
+_SSL_BAD_PROTOCOL_VERSION = 0x6E80
+_SSL_INVALID_RECORD = 0x7200
+_SSL_CONN_EOF = 0x7280
+_SSL_FATAL_ALERT_MESSAGE = 0x7780
+_SSL_PEER_CLOSE_NOTIFY = 0x7880
+
+_CRT_PARSE_FAILED = 0x8015
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the firmware was built to trust.
+
+    Args:
+        ca_pem: the embedded certificates, or None
+        bundle: is ESP-IDF's certificate bundle used instead? (It holds no authority that a bench could use.)
+        check_name: compare the certificate's names with the URL's host
+        check_time: CONFIG_MBEDTLS_HAVE_TIME_DATE, off in ESP-IDF: then certificates never expire
+        tls13: CONFIG_MBEDTLS_SSL_PROTO_TLS1_3, off in ESP-IDF: then TLS 1.2 it is
+    """
+
+    ca_pem: str | None
+    bundle: bool = False
+    check_name: bool = True
+    check_time: bool = False
+    tls13: bool = False
+
+
+class Transport:
+    """One connection at a time to a server, `http` or `https`.
+
+    Attributes:
+        errno: what errno is after a read, in newlib's numbers
+    """
+
+    def __init__(self, machine: Machine, log: Log, trust: Trust, timeout_ms: int) -> None:
+        self._machine = machine
+        self._log = log
+        self._trust = trust
+        self._timeout_ms = timeout_ms
+        self._context: ssl.SSLContext | None = None
+        self._socket: socket.socket | None = None
+        self._pending = b""
+        self._at = 0
+        self._notified = False
+        self._ended = False
+        self._silent_ms = 0
+        self.errno = 0
+
+    # -- connecting
+
+    def connect(self, scheme: str, host: str, port: int) -> bool:
+        """esp_transport_connect: False after the lines that say why not."""
+        self.close()
+        secure = scheme == "https"
+        error = self._connect(secure, host, port)
+        if error is None:
+            return True
+        if secure:
+            if error != EspErr.ESP_ERR_TIMEOUT:
+                self._log.error(_TLS_TAG, "Failed to open new connection")
+            self._log.error(_TRANSPORT_TAG, "Failed to open a new connection")
+        else:
+            self._log.error(_TRANSPORT_TAG, f"Failed to open a new connection: {error}")
+        return False
+
+    def _connect(self, secure: bool, host: str, port: int) -> int | None:
+        plain = self._open(host, port)
+        if isinstance(plain, int):
+            return plain
+        if not secure:
+            self._socket = plain
+            return None
+        context = self._tls_context()
+        if context is None:
+            plain.close()
+            return _CRT_PARSE_FAILED
+        try:
+            self._socket = self._handshake(plain, context, host, port)
+        except OSError as failure:  # ssl.SSLError is one
+            return self._handshake_failed(failure)
+        self._machine.clock.sleep(80)
+        return None
+
+    def _open(self, host: str, port: int) -> socket.socket | int:
+        """tcp_connect of esp_tls.c."""
+        try:
+            return self._machine.network.connect(host, port, self._timeout_ms)
+        except socket.gaierror:
+            self._log.error(_TLS_TAG, f"couldn't get hostname for :{host}: getaddrinfo() returns 202, addrinfo=0x0")
+            return EspErr.ESP_ERR_ESP_TLS_CANNOT_RESOLVE_HOSTNAME
+        except TimeoutError:
+            self._waited_in_vain()
+            self._log.error(_TLS_TAG, f"[sock={_SOCKET}] select() timeout")
+            return EspErr.ESP_ERR_ESP_TLS_CONNECTION_TIMEOUT
+        except OSError as error:
+            number = errnos.of_host(error)
+            how = "connect() error" if number == errnos.EHOSTUNREACH else "delayed connect error"
+            self._log.error(_TLS_TAG, f"[sock={_SOCKET}] {how}: {errnos.strerror(number)}")
+            return EspErr.ESP_ERR_ESP_TLS_FAILED_CONNECT_TO_HOST
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        """set_client_config of esp_tls_mbedtls.c; None where the embedded certificate is none."""
+        if self._context is not None:
+            return self._context
+        trust = self._trust
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = trust.check_name
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        if not trust.check_time:
+            context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | _NO_CHECK_TIME)
+        if not trust.tls13:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if trust.ca_pem is not None:
+            try:
+                context.load_verify_locations(cadata=trust.ca_pem)
+            except (ssl.SSLError, ValueError):
+                code = f"-0x{_X509_INVALID_FORMAT:04X}"
+                self._log.error(_MBEDTLS_TAG, f"mbedtls_x509_crt_parse of CA cert returned {code}")
+                self._log.error(
+                    _MBEDTLS_TAG,
+                    f"Failed to set client configurations, returned [0x{_CRT_PARSE_FAILED:04X}]"
+                    " (ESP_ERR_MBEDTLS_X509_CRT_PARSE_FAILED)",
+                )
+                self._log.error(_TLS_TAG, "create_ssl_handle failed")
+                return None
+        self._context = context
+        return context
+
+    def _handshake(self, plain: socket.socket, context: ssl.SSLContext, host: str, port: int) -> ssl.SSLSocket:
+        network = self._machine.network
+        try:
+            secured = network.secure(plain, context, host)
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code not in x509.NAME_MISMATCHES or not x509.is_address(host):
+                raise
+            # OpenSSL never matches an address with a Common Name, mbedTLS does: look at the certificate.
+            context.check_hostname = False
+            again = network.secure(network.connect(host, port, self._timeout_ms), context, host)
+            certificate = again.getpeercert()
+            if certificate is None or not x509.common_name_matches(certificate, host):
+                context.check_hostname = True
+                again.close()
+                raise
+            secured = again
+        # A FIN without close_notify must be told from one with it; typeshed does not know the attribute.
+        secured.suppress_ragged_eofs = False  # type: ignore[attr-defined]
+        return secured
+
+    def _handshake_failed(self, failure: OSError) -> int:
+        """esp_mbedtls_handshake."""
+        self._machine.check()
+        if isinstance(failure, TimeoutError):
+            self._waited_in_vain()
+            self._log.warn(_TLS_TAG, "Failed to open new connection in specified timeout")
+            return EspErr.ESP_ERR_TIMEOUT
+        flags = 0
+        code = _handshake_code(failure)
+        if isinstance(failure, ssl.SSLCertVerificationError):
+            flags = x509.flags_of_openssl(failure.verify_code)
+            if self._trust.bundle:
+                code = _X509_FATAL_ERROR
+                self._log.info(_BUNDLE_TAG, "No matching trusted root certificate found")
+                self._log.error(_BUNDLE_TAG, "Failed to verify certificate")
+        self._log.error(_MBEDTLS_TAG, f"mbedtls_ssl_handshake returned -0x{code:04X}")
+        if self._trust.ca_pem is not None:
+            if flags:
+                self._log.info(_MBEDTLS_TAG, "Failed to verify peer certificate!")
+                self._log.debug(_MBEDTLS_TAG, f"verification info: {x509.verify_info(flags)}")
+            else:
+                self._log.info(_MBEDTLS_TAG, "Certificate verified.")
+        return EspErr.ESP_FAIL
+
+    # -- traffic
+
+    def write(self, data: bytes) -> bool:
+        """esp_transport_write of all of `data`."""
+        if self._socket is None:
+            return False
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            self._machine.check()
+            self.errno = errnos.of_host(error)
+            what = "esp_tls_conn_write" if isinstance(self._socket, ssl.SSLSocket) else "tcp_write"
+            self._log.error(_TRANSPORT_TAG, f"{what} error, errno={errnos.strerror(self.errno)}")
+            return False
+        return True
+
+    def read(self, limit: int) -> bytes | int:
+        """esp_transport_read: up to `limit` bytes; else `TIMEOUT`, `CLOSED_BY_FIN` or a lower number."""
+        if self._at >= len(self._pending):
+            self.errno = 0
+            received = self._receive()
+            if isinstance(received, int):
+                return received
+            self._pending, self._at = received, 0
+        data = self._pending[self._at : self._at + limit]
+        self._at += len(data)
+        return data
+
+    def _receive(self) -> bytes | int:
+        connection = self._socket
+        if connection is None:
+            return _FAILED
+        if self._ended:
+            return self._failed(errnos.ENOTCONN)
+        try:
+            if self._notified:
+                # behind a close_notify comes nothing but the end of the connection
+                socket.socket.recv(connection, 1, socket.MSG_PEEK)
+                self._machine.check()
+                return self._end()
+            data = connection.recv(_RECORD)
+        except TimeoutError:
+            self._machine.check()
+            return self._silence()
+        except ssl.SSLEOFError:
+            self._machine.check()
+            return self._end()
+        except ssl.SSLError:
+            self._machine.check()
+            return self._read_error(_SSL_FATAL_ALERT_MESSAGE)
+        except OSError as error:
+            self._machine.check()
+            return self._failed(errnos.of_host(error))
+        self._machine.check()
+        if data:
+            self._silent_ms = 0
+            return data
+        if isinstance(connection, ssl.SSLSocket) and self._machine.network.up:
+            self._notified = True
+            return CLOSED_BY_FIN
+        return self._end()
+
+    def _end(self) -> int:
+        """FIN: lwIP's recv returns 0 and leaves ENOTCONN; every further call fails."""
+        if not self._machine.network.up:
+            return self._silence()
+        self._ended = True
+        self.errno = errnos.ENOTCONN
+        return CLOSED_BY_FIN
+
+    def _silence(self) -> int:
+        """Nothing came; on a dead network keep-alive ends the wait in the end."""
+        self._waited_in_vain()
+        self._silent_ms += self._timeout_ms
+        if not self._machine.network.up and self._silent_ms >= _KEEP_ALIVE_MS:
+            return self._failed(errnos.ECONNABORTED)
+        return TIMEOUT
+
+    def _failed(self, number: int) -> int:
+        self.errno = number
+        if isinstance(self._socket, ssl.SSLSocket):
+            return self._read_error(_NET_CONN_RESET if number == errnos.ECONNRESET else _NET_RECV_FAILED)
+        self._log.error(_TRANSPORT_TAG, f"tcp_read error, errno={errnos.strerror(number)}")
+        return _FAILED
+
+    def _read_error(self, code: int) -> int:
+        """esp_mbedtls_read; the firmware has one of two wordings, the later without the second colon (v5.5)."""
+        self._log.error(_MBEDTLS_TAG, f"read error :-0x{code:04X}:")
+        self._log.error(_MBEDTLS_TAG, f"read error :-0x{code:04X}")
+        self._log.error(_TRANSPORT_TAG, f"esp_tls_conn_read error, errno={errnos.strerror(self.errno)}")
+        return -code
+
+    def _waited_in_vain(self) -> None:
+        """Let pass on the device what was not waited for in the host's time."""
+        clock = self._machine.clock
+        rest = self._timeout_ms - clock.wait_limit(self._timeout_ms) * 1000
+        if rest > 0:
+            clock.sleep(rest)
+
+    def close(self) -> None:
+        """esp_transport_close."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.close()
+        self._socket = None
+        self._pending, self._at = b"", 0
+        self._notified = self._ended = False
+        self._silent_ms = 0
+
+
+def _handshake_code(failure: OSError) -> int:
+    """What mbedtls_ssl_handshake would have returned, without the sign."""
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return _X509_CERT_VERIFY_FAILED
+    if isinstance(failure, ssl.SSLEOFError):
+        return _SSL_CONN_EOF
+    if isinstance(failure, ssl.SSLZeroReturnError):
+        return _SSL_PEER_CLOSE_NOTIFY
+    if isinstance(failure, ssl.SSLError):
+        reason = failure.reason or ""
+        if "ALERT" in reason:
+            return _SSL_FATAL_ALERT_MESSAGE
+        return _SSL_BAD_PROTOCOL_VERSION if reason == "UNSUPPORTED_PROTOCOL" else _SSL_INVALID_RECORD
+    return _NET_CONN_RESET if errnos.of_host(failure) == errnos.ECONNRESET else _NET_RECV_FAILED
