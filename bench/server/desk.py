@@ -1,0 +1,186 @@
+"""What lives on the server's event loop: the listeners, what is published, the connections and their requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from bench.server.answer import Published, honest_plan, missing_plan
+from bench.server.authority import Authority
+from bench.server.connection import Connection
+from bench.server.faults import Door, Fault, tell_fault
+from bench.server.listener import Greeted, Listener, Reception, Refused
+from bench.server.perform import Outcome, Performance
+from bench.server.plan import Asked, Plan
+from bench.server.redact import kept_headers, redacted_query
+from bench.timeline import Timeline
+
+__all__ = ["Desk"]
+
+_LOG = logging.getLogger("bench.server")
+_LOG.addHandler(logging.NullHandler())  # the timeline tells it all; without a handler Python would print to stderr
+
+
+class Desk:
+    """One server at work; every method is to be called on its loop.
+
+    Args: as for `bench.server.OtaServer`, which documents what is noted on the timeline.
+    """
+
+    def __init__(self, timeline: Timeline, authority: Authority, host: str, name: str, handshake: float) -> None:
+        self._timeline = timeline
+        self._authority = authority
+        self._host = host
+        self._name = name
+        self._handshake = handshake
+        self._published: dict[tuple[Door, str], Published] = {}
+        self._asked: dict[tuple[Door, str], int] = {}
+        self._listeners: dict[Door, Listener] = {}
+        self._web: list[web.Server] = []
+        self._connections: dict[asyncio.BaseProtocol, Connection] = {}
+        self._numbers = {"connection": 0, "request": 0}
+
+    def port_of(self, door: Door) -> int:
+        """The port on which that kind of listener listens."""
+        return self._listeners[door].port
+
+    async def put_up(self, published: Published) -> int:
+        """Publish, opening the door it needs; the port behind which it stands."""
+        door = published.door
+        if door not in self._listeners:
+            await self.open(door, tuple(fault for fault in published.faults if fault.tells_at_the_door), 0)
+        self._published[door, published.path] = published
+        self._asked[door, published.path] = 0
+        return self._listeners[door].port
+
+    async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
+        """Open a listener of that kind."""
+        authority = self._authority if door.certificate == "own" else Authority.throwaway()
+        http = web.Server(
+            lambda request: self._answer(door, request),
+            logger=_LOG,
+            access_log=_LOG,
+            access_log_class=_rejections(self._rejected),
+            keepalive_timeout=75.0,
+            lingering_time=1.0,
+            auto_decompress=False,
+        )
+
+        def serve(connection: Connection) -> asyncio.Protocol:
+            protocol = http()
+            self._connections[protocol] = connection
+            return protocol
+
+        def greeted(whom: Greeted) -> None:
+            self._note("tls", connection=whom.number, peer=whom.peer, ok=True, version=whom.version, cipher=whom.cipher)
+
+        def refused(whom: Refused) -> None:
+            self._note("tls", connection=whom.number, peer=whom.peer, ok=False, reason=whom.reason)
+
+        def number() -> int:
+            connection = self._number("connection")
+            for fault in faults:
+                self._note("fault", connection=connection, request=None, path=None, **tell_fault(fault))
+            return connection
+
+        listener = Listener(
+            Reception(number, greeted, refused, serve, self._gone), authority.issue(self._name), self._handshake
+        )
+        await listener.open(self._host, port)
+        self._web.append(http)
+        self._listeners[door] = listener
+
+    async def close(self) -> None:
+        """Drop all connections and wait until they are over."""
+        for listener in self._listeners.values():
+            await listener.close()
+        for http in self._web:
+            await http.shutdown(1.0)
+        # The end of a connection is passed up through TLS to HTTP in two turns of the loop.
+        while any(http.connections for http in self._web):
+            await asyncio.sleep(0)
+
+    async def _answer(self, door: Door, request: web.BaseRequest) -> web.StreamResponse:
+        connection = self._connections[request.protocol]
+        connection.requests += 1
+        numbers = {"connection": connection.number, "request": self._number("request")}
+        path, headers = request.path, kept_headers(request.headers.items())
+        self._note(
+            "request",
+            **numbers,
+            method=request.method,
+            path=path,
+            query=redacted_query(request.query_string) if request.query_string else None,
+            range=headers.get("range"),
+            http=f"{request.version.major}.{request.version.minor}",
+            headers=headers,
+        )
+        lower = {name.lower(): value for name, value in request.headers.items()}
+        plan = self._plan(door, request.method, path, lower)
+
+        def fired(fault: Fault) -> None:
+            self._note("fault", **numbers, path=path, **tell_fault(fault))
+
+        performance = Performance(plan, connection, fired)
+        outcome: Outcome | None = None
+        try:
+            response, outcome = await performance.run(request)
+        finally:
+            outcome = outcome if outcome is not None else performance.abandoned()
+            self._note(
+                "response",
+                **numbers,
+                status=plan.status,
+                announced=plan.length,
+                sent=outcome.sent,
+                complete=outcome.complete,
+                aborted=outcome.aborted,
+            )
+        if connection.hung_up:
+            await connection.settle()
+        return response
+
+    def _plan(self, door: Door, method: str, path: str, headers: dict[str, str]) -> Plan:
+        published = self._published.get((door, path))
+        if published is None:
+            return missing_plan(Asked(method, path, headers))
+        asked = Asked(method, path, headers, self._asked[door, path])
+        self._asked[door, path] += 1
+        plan = honest_plan(asked, published)
+        for fault in published.faults:
+            plan = fault.plan(plan, asked)
+        return plan
+
+    def _rejected(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """What aiohttp answered by itself (its answers are a `Response`): what it could not read as a request."""
+        if isinstance(response, web.Response):
+            connection = self._connections.get(request.protocol)
+            number = connection.number if connection is not None else None
+            self._note("rejected", connection=number, status=response.status)
+
+    def _gone(self, connection: Connection, error: str | None) -> None:
+        for protocol, known in tuple(self._connections.items()):
+            if known is connection:
+                del self._connections[protocol]
+        self._note("closed", connection=connection.number, requests=connection.requests, error=error)
+
+    def _number(self, what: str) -> int:
+        self._numbers[what] += 1
+        return self._numbers[what]
+
+    def _note(self, kind: str, **data: object) -> None:
+        self._timeline.append("server", kind, **data)
+
+
+def _rejections(tell: Callable[[web.BaseRequest, web.StreamResponse], None]) -> type[AbstractAccessLogger]:
+    """An access log that passes every answer on; aiohttp takes a class and makes one for each connection."""
+
+    class Rejections(AbstractAccessLogger):
+        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:  # noqa: ARG002
+            tell(request, response)
+
+    return Rejections

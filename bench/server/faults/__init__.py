@@ -1,0 +1,80 @@
+"""The faults of the server by theme, and how the command line spells them: ``cut:after=20000``."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+from bench.errors import ServerError
+from bench.server.faults.base import Door, Fault
+from bench.server.faults.certificate import WrongCertificate
+from bench.server.faults.status import NotFound, Redirect, Status
+from bench.server.faults.transfer import Cut, Drip, Reset, Stall
+
+__all__ = [
+    "KNOWN",
+    "Cut",
+    "Door",
+    "Drip",
+    "Fault",
+    "NotFound",
+    "Redirect",
+    "Reset",
+    "Stall",
+    "Status",
+    "WrongCertificate",
+    "known_faults",
+    "parse_fault",
+    "tell_fault",
+]
+
+KNOWN: tuple[type[Fault], ...] = (Cut, Drip, NotFound, Redirect, Reset, Stall, Status, WrongCertificate)
+"""Every fault that can be named on the command line."""
+
+_WORDS = {"int": int, "float": float, "str": str}
+
+
+def parse_fault(spec: str) -> Fault:
+    """The fault that ``NAME`` or ``NAME:FIELD=VALUE,FIELD=VALUE`` names; ServerError lists the known ones."""
+    name, _, arguments = spec.partition(":")
+    kind = next((known for known in KNOWN if known.name == name), None)
+    if kind is None:
+        raise ServerError(f"--fault {spec}: there is no fault {name!r}; known are {known_faults()}")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    values: dict[str, typing.Any] = {}
+    for argument in arguments.split(",") if arguments else ():
+        field_name, equals, text = argument.partition("=")
+        field = fields.get(field_name)
+        if not equals or field is None or field_name in values:
+            raise ServerError(f"--fault {spec}: {argument!r} is not understood; it is {_usage(kind)}")
+        try:
+            values[field_name] = _WORDS[str(field.type)](text)
+        except ValueError as error:
+            raise ServerError(f"--fault {spec}: {field_name} is {field.type}, not {text!r}") from error
+    missing = [
+        field.name for field in fields.values() if field.default is dataclasses.MISSING and field.name not in values
+    ]
+    if missing:
+        raise ServerError(f"--fault {spec}: {', '.join(missing)} is missing; it is {_usage(kind)}")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ServerError(f"--fault {spec}: {error}") from error
+
+
+def tell_fault(fault: Fault) -> dict[str, object]:
+    """A fault in plain values, for the timeline: its name and its fields."""
+    return {"fault": fault.name, **dataclasses.asdict(fault)}
+
+
+def known_faults() -> str:
+    """All faults as the command line spells them."""
+    return ", ".join(_usage(kind) for kind in KNOWN)
+
+
+def _usage(kind: type[Fault]) -> str:
+    fields = ",".join(
+        f"{field.name}=..." if field.default is dataclasses.MISSING else f"[{field.name}={field.default}]"
+        for field in dataclasses.fields(kind)
+    )
+    return f"{kind.name}:{fields}" if fields else kind.name

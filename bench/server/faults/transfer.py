@@ -1,0 +1,110 @@
+"""Faults in the middle of the body: cut, reset, stalled, dripping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.server.faults.base import Fault
+from bench.server.plan import Asked, Fired, HangUp, Plan, Send, Wait
+
+__all__ = ["Cut", "Drip", "Reset", "Stall"]
+
+
+def _offset(after: int) -> None:
+    if after < 0:
+        raise ValueError(f"a fault comes after 0 or more bytes of the body, not {after}")
+
+
+@dataclass(frozen=True)
+class Cut(Fault):
+    """the connection ends (FIN) after so many bytes of a body that was announced whole
+
+    A body that is not longer than that is sent whole, and the fault does not fire.
+    """
+
+    name = "cut"
+    after: int
+
+    def __post_init__(self) -> None:
+        _offset(self.after)
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan up to the cut."""
+        if plan.body_size <= self.after:
+            return plan
+        return plan.at(self.after, Fired(self), HangUp("fin"), then=False)
+
+
+@dataclass(frozen=True)
+class Reset(Fault):
+    """the connection is reset (RST) after so many bytes of the body
+
+    What the client has not read by then may be lost on its way: a RST overtakes data.
+    """
+
+    name = "reset"
+    after: int
+
+    def __post_init__(self) -> None:
+        _offset(self.after)
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan up to the reset."""
+        if plan.body_size <= self.after:
+            return plan
+        return plan.at(self.after, Fired(self), HangUp("rst"), then=False)
+
+
+@dataclass(frozen=True)
+class Stall(Fault):
+    """after so many bytes of the body nothing comes any more, with the connection open
+
+    Attributes:
+        after: bytes of the body
+        seconds: go on after this time; 0: never
+    """
+
+    name = "stall"
+    after: int
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        _offset(self.after)
+        if not self.seconds >= 0:
+            raise ValueError(f"a stall lasts 0 (for ever) or more seconds, not {self.seconds}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan with the stall in it."""
+        if plan.body_size <= self.after:
+            return plan
+        return plan.at(self.after, Fired(self), Wait(self.seconds or None), then=True)
+
+
+@dataclass(frozen=True)
+class Drip(Fault):
+    """the body comes in small pieces with pauses between
+
+    Attributes:
+        piece: bytes at a time
+        pause: seconds between two pieces
+    """
+
+    name = "drip"
+    piece: int
+    pause: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.piece < 1:
+            raise ValueError(f"a drip is at least one byte, not {self.piece}")
+        if not self.pause >= 0:
+            raise ValueError(f"a pause is 0 or more seconds, not {self.pause}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan with its body in pieces; what is sent is the same."""
+        if not plan.body_size:
+            return plan
+
+        def dripping(send: Send) -> Send:
+            return replace(send, piece=min(send.piece, self.piece), pause=max(send.pause, self.pause))
+
+        return plan.at(0, Fired(self), then=True).sending(dripping)

@@ -1,0 +1,208 @@
+"""A listening socket with one kind of certificate behind it: TCP, then TLS with a deadline, then HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.errors import ServerError
+from bench.server.connection import Connection, Early
+
+__all__ = ["Greeted", "Listener", "Reception", "Refused"]
+
+_SEND_BUFFER = 32 * 1024
+"""Bytes of the kernel's send buffer (it doubles them): bounds how far "sent" runs ahead of what the peer got."""
+
+_SHUTDOWN = 2.0
+"""Seconds that a peer has to answer a TLS close_notify."""
+
+
+@dataclass(frozen=True)
+class Greeted:
+    """A TLS handshake that succeeded."""
+
+    number: int
+    peer: str
+    version: str
+    cipher: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A TLS handshake that did not: by whose doing, the reason says."""
+
+    number: int
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reception:
+    """What a listener needs from the server it belongs to.
+
+    Attributes:
+        new_number: gives the next connection its number
+        greeted, refused: told of each handshake
+        http: makes the HTTP protocol for a connection
+        gone: told when a connection that was greeted is over, with the error that ended it, None for a close
+    """
+
+    new_number: Callable[[], int]
+    greeted: Callable[[Greeted], None]
+    refused: Callable[[Refused], None]
+    http: Callable[[Connection], asyncio.Protocol]
+    gone: Callable[[Connection, str | None], None]
+
+
+class Listener:
+    """Accepts connections on one address; to be used on the server's own event loop.
+
+    Args:
+        reception: the server's callbacks
+        context: TLS with the certificate to present
+        handshake: seconds that a client has for its TLS handshake
+    """
+
+    def __init__(self, reception: Reception, context: ssl.SSLContext, handshake: float) -> None:
+        self._reception = reception
+        self._context = context
+        self._handshake = handshake
+        self._server: asyncio.Server | None = None
+        self._welcomes: set[asyncio.Task[None]] = set()
+        self._arrived: set[asyncio.Transport] = set()
+        self._connections: set[Connection] = set()
+        self.port = 0
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen there; port 0 takes a free one. ServerError with the mend where that cannot be."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: _Arrival(self), host, port, backlog=256)
+        except OSError as error:
+            raise _cannot_listen(host, port, error) from error
+        except OverflowError as error:
+            raise ServerError(f"there is no port {port}: 0 (any free one) to 65535") from error
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening and drop every connection."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._welcomes:
+            task.cancel()
+        for raw in tuple(self._arrived):
+            raw.abort()
+        await asyncio.gather(*self._welcomes, return_exceptions=True)
+        for connection in tuple(self._connections):
+            connection.abort()
+        for connection in tuple(self._connections):
+            await connection.wait_lost()
+        # One more turn: whoever waits for the end of a connection runs after it.
+        await asyncio.gather(*self._welcomes, return_exceptions=True)
+
+    def arrived(self, raw: asyncio.Transport) -> None:
+        """A TCP connection has been accepted; nothing is read from it before TLS is there to read it."""
+        raw.pause_reading()
+        raw.set_write_buffer_limits(high=0)
+        sock: socket.socket = raw.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        task = asyncio.get_running_loop().create_task(self._welcome(raw, self._reception.new_number()))
+        self._arrived.add(raw)
+        self._welcomes.add(task)
+        task.add_done_callback(self._welcomes.discard)
+
+    async def _welcome(self, raw: asyncio.Transport, number: int) -> None:
+        peer = _spelled(raw.get_extra_info("peername"))
+        early = Early()
+        try:
+            tls = await asyncio.get_running_loop().start_tls(
+                raw,
+                early,
+                self._context,
+                server_side=True,
+                ssl_handshake_timeout=self._handshake,
+                ssl_shutdown_timeout=_SHUTDOWN,
+            )
+            if tls is None or early.lost:
+                raise ConnectionResetError("the client went away")
+        except OSError as error:
+            raw.abort()
+            self._reception.refused(Refused(number, peer, _reason(error)))
+            return
+        except BaseException:
+            raw.abort()
+            raise
+        finally:
+            self._arrived.discard(raw)
+        await self._serve(raw, tls, early, number)
+
+    async def _serve(self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, number: int) -> None:
+        secured: ssl.SSLObject = tls.get_extra_info("ssl_object")
+        cipher = secured.cipher()
+        peer = _spelled(raw.get_extra_info("peername"))
+        self._reception.greeted(Greeted(number, peer, secured.version() or "", cipher[0] if cipher else ""))
+        connection = Connection(number, raw, tls)
+        self._connections.add(connection)
+        try:
+            if raw.is_closing():
+                # It was over before HTTP came: TLS 1.3 ends its handshake before the client has judged it.
+                raw.abort()
+            else:
+                self._hand_over(connection, tls, early)
+            self._reception.gone(connection, await connection.cause_of_end())
+        finally:
+            self._connections.discard(connection)
+
+    def _hand_over(self, connection: Connection, tls: asyncio.Transport, early: Early) -> None:
+        http = self._reception.http(connection)
+        tls.set_protocol(http)
+        http.connection_made(tls)
+        if early.data:
+            http.data_received(b"".join(early.data))
+        if early.eof:
+            http.eof_received()
+
+
+class _Arrival(asyncio.Protocol):
+    """The protocol of an accepted connection until TLS takes its place."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._listener.arrived(transport)
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ServerError:
+    if isinstance(error, socket.gaierror):
+        return ServerError(f"cannot listen on {host!r}: no such host; give an address of this machine")
+    # asyncio wraps the reason in a sentence of its own; the number still says which it is.
+    mends = {
+        "EADDRINUSE": "it is in use; end the other program, or give port 0 for a free one",
+        "EADDRNOTAVAIL": "this machine has no such address; see `ip address`",
+        "EACCES": "ports below 1024 are not for everybody; give a higher one, or 0 for a free one",
+    }
+    mend = mends.get(errno.errorcode.get(error.errno or 0, ""), error.strerror or str(error))
+    return ServerError(f"cannot listen on {host}, port {port}: {mend}")
+
+
+def _reason(error: OSError) -> str:
+    """Why a handshake failed, in OpenSSL's words where it knows."""
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason
+    if isinstance(error, ConnectionResetError):
+        return "the client went away"
+    return str(error) or type(error).__name__
+
+
+def _spelled(address: object) -> str:
+    if isinstance(address, tuple) and len(address) >= 2:
+        host, port = address[0], address[1]
+        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+    return "unknown"
+

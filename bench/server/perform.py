@@ -1,0 +1,114 @@
+"""Carrying out a plan on a connection, and counting what left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from bench.server.connection import Connection, PeerGone
+from bench.server.faults.base import Fault
+from bench.server.plan import Action, Fired, HangUp, Plan, Send, Wait
+
+__all__ = ["Outcome", "Performance"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an answer went.
+
+    Attributes:
+        sent: bytes of body that the kernel took, in whole TLS records
+        complete: everything that was planned, and all that was announced, was sent
+        aborted: who ended it early, ``"fault"``, ``"peer"`` or ``"server"``; None where nobody did
+    """
+
+    sent: int
+    complete: bool
+    aborted: str | None
+
+
+class Performance:
+    """One plan being carried out.
+
+    Args:
+        fired: called with each fault at the moment when it fires
+    """
+
+    def __init__(self, plan: Plan, connection: Connection, fired: Callable[[Fault], None]) -> None:
+        self._plan = plan
+        self._connection = connection
+        self._fired = fired
+        self._sent = 0
+        self._hung_up = False
+
+    async def run(self, request: web.BaseRequest) -> tuple[web.StreamResponse, Outcome]:
+        """Answer the request; a peer that goes away is an outcome, not an error."""
+        response = web.StreamResponse(status=self._plan.status)
+        for name, value in self._plan.headers:
+            response.headers.add(name, value)
+        response.headers["Server"] = "ota-bench"
+        if self._plan.length is not None:
+            response.content_length = self._plan.length
+        elif self._plan.chunked and request.version >= (1, 1):
+            response.enable_chunked_encoding()
+        try:
+            await self._answer(request, response)
+        except ConnectionError:
+            return response, self._outcome("peer")
+        return response, self._outcome("fault" if self._hung_up else None)
+
+    async def _answer(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        for action in self._plan.opening:
+            await self._act(action, None)
+        writer = await response.prepare(request)
+        if writer is None:
+            raise PeerGone("the peer went away")
+        writer.send_headers()
+        await self._connection.flush()
+        for action in self._plan.body:
+            await self._act(action, writer)
+        if not self._hung_up:
+            await response.write_eof()
+            if response.chunked:
+                await self._connection.flush()
+
+    async def _act(self, action: Action, writer: AbstractStreamWriter | None) -> None:
+        if self._hung_up:
+            return
+        match action:
+            case Send():
+                assert writer is not None, "no body goes before the headers"
+                await self._send(action, writer)
+            case Wait(seconds):
+                await self._wait(seconds)
+            case Fired(fault):
+                self._fired(fault)
+            case HangUp(how):
+                await self._connection.flush()
+                self._hung_up = True
+                self._connection.hang_up(how)
+
+    async def _send(self, action: Send, writer: AbstractStreamWriter) -> None:
+        for start in range(0, len(action.data), action.piece):
+            if start and action.pause:
+                await self._wait(action.pause)
+            piece = action.data[start : start + action.piece]
+            await writer.write(piece)
+            await self._connection.flush()
+            self._sent += len(piece)
+
+    async def _wait(self, seconds: float | None) -> None:
+        if await self._connection.wait_lost(seconds):
+            raise PeerGone("the peer went away")
+
+    def _outcome(self, aborted: str | None) -> Outcome:
+        announced = self._plan.length
+        short = announced is not None and self._plan.body_size and self._sent != announced
+        return Outcome(self._sent, aborted is None and not short, aborted)
+
+    def abandoned(self) -> Outcome:
+        """The outcome where the server was closed in the middle."""
+        return self._outcome("server")
