@@ -36,7 +36,7 @@ _PATIENCE = 5.0
 """Seconds for the board to accept a connection and to answer a request."""
 
 
-class Serial(SerialBase):  # type: ignore[misc]  # pyserial is not typed
+class Serial(SerialBase):
     """A pyserial port whose other end is a virtual board."""
 
     BAUDRATES = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600, 1500000, 2000000)
@@ -86,9 +86,9 @@ class Serial(SerialBase):  # type: ignore[misc]  # pyserial is not typed
         try:
             self._negotiate()
             self._reconfigure_port()
-            if not self._dsrdtr:
+            if not self.dsrdtr:
                 self._update_dtr_state()
-            if not self._rtscts:
+            if not self.rtscts:
                 self._update_rts_state()
             self.reset_input_buffer()
         except BaseException:
@@ -132,13 +132,13 @@ class Serial(SerialBase):  # type: ignore[misc]  # pyserial is not typed
         """Tell the board of what has changed; the timeout is no concern of the board's."""
         if not self.is_open:
             raise PortNotOpenError()
-        if not 0 < self._baudrate < 1 << 32:
-            raise ValueError(f"invalid baudrate: {self._baudrate!r}")
+        if not 0 < self.baudrate < 1 << 32:
+            raise ValueError(f"invalid baudrate: {self.baudrate!r}")
         for command, value in (
-            (_SET_BAUDRATE, struct.pack("!I", self._baudrate)),
-            (_SET_DATASIZE, bytes((self._bytesize,))),
-            (_SET_PARITY, bytes((_PARITIES[self._parity],))),
-            (_SET_STOPSIZE, bytes((_STOP_BITS[self._stopbits],))),
+            (_SET_BAUDRATE, struct.pack("!I", self.baudrate)),
+            (_SET_DATASIZE, bytes((self.bytesize,))),
+            (_SET_PARITY, bytes((_PARITIES[self.parity],))),
+            (_SET_STOPSIZE, bytes((_STOP_BITS[self.stopbits],))),
         ):
             if self._told.get(command) != value:
                 self._request(command, value)
@@ -150,13 +150,13 @@ class Serial(SerialBase):  # type: ignore[misc]  # pyserial is not typed
         self._request(_SET_CONTROL, bytes((value,)))
 
     def _update_dtr_state(self) -> None:
-        self._control(_DTR_ON if self._dtr_state else _DTR_OFF)
+        self._control(_DTR_ON if self.dtr else _DTR_OFF)
 
     def _update_rts_state(self) -> None:
-        self._control(_RTS_ON if self._rts_state else _RTS_OFF)
+        self._control(_RTS_ON if self.rts else _RTS_OFF)
 
     def _update_break_state(self) -> None:
-        self._control(_BREAK_ON if self._break_state else _BREAK_OFF)
+        self._control(_BREAK_ON if self.break_condition else _BREAK_OFF)
 
     def _modem(self, bit: int) -> bool:
         if not self.is_open:
@@ -203,7 +203,7 @@ class Serial(SerialBase):  # type: ignore[misc]  # pyserial is not typed
             self._cancelled = False
             self._news.wait_for(
                 lambda: len(self._received) >= size or self._gone or self._cancelled or not self.is_open,
-                self._timeout,
+                self.timeout,
             )
             data = bytes(self._received[:size])
             del self._received[:size]
@@ -222,7 +222,7 @@ class Serial(SerialBase):  # type: ignore[misc]  # pyserial is not typed
         if not self.is_open:
             raise PortNotOpenError()
         payload = bytes(data)
-        self._send(telnet.escape(payload), self._write_timeout)
+        self._send(telnet.escape(payload), self.write_timeout)
         return len(payload)
 
     def flush(self) -> None:
