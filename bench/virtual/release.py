@@ -1,7 +1,7 @@
 """Which ESP-IDF release an image was built with, and what differs between releases in the words it prints.
 
-The release is read from `esp_app_desc_t.idf_ver` (``git describe`` of ESP-IDF): ``"v5.1.4"``, ``"v5.5-dev-1460-gea06535"``,
-``"v4.4.1-dirty"``. A development version counts as the release that it leads to.
+The release is read from `esp_app_desc_t.idf_ver`, which is `git describe` of ESP-IDF: ``"v5.1.4"``,
+``"v5.5-dev-1460-gea06535"``, ``"v4.4.1-dirty"``. A development version counts as the release that it leads to.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ _CONVERSION = re.compile(r"%(?:%|[-+ #0]*(?:\d+|\*)?(?:\.\d+)?(?:hh|h|ll|l|z|j|t
 _LONGEST_FORMAT = 1024
 _PUNCTUATION = 5  # "%02x:%02x:%02x:%02x:%02x:%02x"
 _LETTER = re.compile(r"[A-Za-z]")
+_TELLING_CONVERSIONS = 5
 
 
 @dataclass(frozen=True)

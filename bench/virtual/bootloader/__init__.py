@@ -1,0 +1,1 @@
+"""The second-stage bootloader of ESP-IDF, working from the bytes in flash alone and in ESP-IDF's words."""
