@@ -8,12 +8,14 @@ from __future__ import annotations
 from bench.flash.efuse_fields import EfuseBlocks
 from bench.flash.emul_efuse import emulated_efuses, partition_bytes
 from bench.flash.partition import Partition
+from bench.virtual.emulated_efuse import Efuses
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.running import Running
 
 __all__ = ["SecureVersion"]
 
 _TAG = "efuse"
+_PURPOSE = "efuse:secure_version"
 _NOT_REALLY = "Virtual efuses enabled: Not really burning eFuses"
 
 
@@ -45,31 +47,22 @@ class SecureVersion:
         Raises:
             EspError: ESP_ERR_INVALID_ARG beyond the field's bits, ESP_FAIL below the counter
         """
-        log = self._running.log
-        size = min(32, self._running.machine.efuse.secure_version_bits)
-        if secure_version > size:
-            log.error(_TAG, f"Max secure version is {size}. Given {secure_version} version can not be written.")
-            raise EspError(EspErr.ESP_ERR_INVALID_ARG)
-        present = self.read()
-        if present > secure_version:
-            log.error(_TAG, f"Anti-rollback is not set. secure_version of app is lower that eFuse field({present}).")
-            raise EspError(EspErr.ESP_FAIL)
-        if present < secure_version:
-            self._burn(secure_version, (1 << secure_version) - (1 << present))
-            log.info(_TAG, f"Anti-rollback is set. eFuse field is updated({secure_version}).")
-
-    def _burn(self, secure_version: int, new_bits: int) -> None:
-        machine = self._running.machine
-        blocks = self._emulated()
+        machine, release, log = self._running.machine, self._running.release, self._running.log
+        present, blocks = self.read(), self._emulated()
         if self._partition is None or blocks is None:
-            machine.efuse.burn_field("SECURE_VERSION", new_bits, "secure_version")
-            return
-        self._running.log.warn(_TAG, _NOT_REALLY)
-        where, size = self._partition.offset, self._partition.size
-        data = partition_bytes(blocks.with_secure_version(secure_version), size)
-        machine.flash.erase(where, size, "efuse:emulated")
-        machine.flash.program(where, data.rstrip(b"\xff"), "efuse:emulated")
-        machine.clock.sleep(10)
+            Efuses(machine, release, log, purpose=_PURPOSE).update_secure_version(secure_version)
+        elif present < secure_version <= blocks.max_secure_version:
+            log.warn(_TAG, _NOT_REALLY)
+            where, size = self._partition.offset, self._partition.size
+            data = partition_bytes(blocks.with_secure_version(secure_version), size)
+            machine.flash.erase(where, size, _PURPOSE)
+            machine.flash.program(where, data.rstrip(b"\xff"), _PURPOSE)
+            machine.clock.sleep(10)
+            log.info(_TAG, f"Anti-rollback is set. eFuse field is updated({secure_version}).")
+        if self.read() < secure_version:
+            raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        if present > secure_version:
+            raise EspError(EspErr.ESP_FAIL)
 
     def _emulated(self) -> EfuseBlocks | None:
         if self._partition is None:

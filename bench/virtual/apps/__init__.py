@@ -1,0 +1,27 @@
+"""The applications of the virtual board: who plays an image is decided by its project's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NoReturn
+
+from bench.virtual.apps import advanced_https_ota, pre_encrypted_ota, unknown
+from bench.virtual.running import Running
+
+__all__ = ["PERSONALITIES", "run"]
+
+PERSONALITIES: Mapping[str, Callable[[Running], NoReturn]] = MappingProxyType(
+    {
+        "advanced_https_ota": advanced_https_ota.run,
+        "pre_encrypted_ota": pre_encrypted_ota.run,
+    }
+)
+"""By `esp_app_desc_t.project_name`."""
+
+
+def run(running: Running) -> NoReturn:
+    """Be the application whose start-up code has just called app_main."""
+    description = running.image.app_desc
+    name = description.project_name if description is not None else ""
+    PERSONALITIES.get(name, unknown.run)(running)

@@ -1,0 +1,106 @@
+"""What the OTA examples have in common: app_main's frame, the URL, and the check of a new image's description."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from bench.images import AppDesc
+from bench.virtual.apps.options import Options
+from bench.virtual.idf.err import EspErr, EspError
+from bench.virtual.idf.http_client import HttpConfig
+from bench.virtual.idf.https_ota import DecryptNotFinished, HttpsOta
+from bench.virtual.idf.ota_ops import OtaOps
+from bench.virtual.machine import ResetReason
+from bench.virtual.running import Running
+
+__all__ = ["Example"]
+
+_URL_LIMIT = 255  # OTA_URL_SIZE less the terminator
+
+
+class Example:
+    """One running OTA example.
+
+    Args:
+        tag: of its own log lines
+    """
+
+    def __init__(self, running: Running, tag: str) -> None:
+        self.running = running
+        self.machine = running.machine
+        self.log = running.log
+        self.tag = tag
+        self.options = Options.read(running)
+        self.ops = OtaOps(running)
+        self._returned = False
+
+    def app_main_returned(self) -> None:
+        """The example's task waits for the first time, so the main task goes on, and ends. Only once."""
+        if not self._returned:
+            self._returned = True
+            self.log.info("main_task", "Returned from app_main()")
+
+    def http_config(self) -> HttpConfig:
+        """The client's configuration; where the URL is not compiled in, wait for a line on the console."""
+        url = self.options.url
+        if url is None:
+            self.app_main_returned()
+            url = self.machine.uart.read_line().decode("utf-8", "surrogateescape")[:_URL_LIMIT]
+        return HttpConfig(url, self.options.trust, self.options.timeout_ms)
+
+    def validate_image_header(self, new: AppDesc) -> None:
+        """validate_image_header of the examples: not the same version, and no lower secure version.
+
+        Raises:
+            EspError: ESP_FAIL, after the line that says why
+        """
+        present = self.ops.description_of(self.running.partition)
+        self.log.info(self.tag, f"Running firmware version: {present.version}")
+        same = "Current running version is the same as a new. We will not continue the update."
+        if self.log.has(same) and new.version == present.version:
+            self.log.warn(self.tag, same)
+            raise EspError(EspErr.ESP_FAIL)
+        lower = "New firmware security version is less than eFuse programmed, "
+        if self.log.has(lower):
+            programmed = self.ops.secure_version.read()
+            if new.secure_version < programmed:
+                self.log.warn(self.tag, f"{lower}{new.secure_version} < {programmed}")
+                raise EspError(EspErr.ESP_FAIL)
+
+    def perform(self, ota: HttpsOta) -> bool:
+        """Call esp_https_ota_perform until it is done; False where it failed."""
+        read = self.log.has("Image bytes read: %d")
+        try:
+            while ota.perform():
+                if read:
+                    self.log.debug(self.tag, f"Image bytes read: {ota.binary_file_len}")
+        except (EspError, DecryptNotFinished):
+            return False
+        return True
+
+    def finish(self, ota: HttpsOta, performed: bool) -> NoReturn:
+        """esp_https_ota_finish, and then either restart or the end of the task."""
+        code = int(EspErr.ESP_OK)
+        try:
+            ota.finish()
+        except EspError as error:
+            code = error.code
+        if performed and code == EspErr.ESP_OK:
+            self.log.info(self.tag, "ESP_HTTPS_OTA upgrade successful. Rebooting ...")
+            self.machine.clock.sleep(1000)
+            self.machine.restart(ResetReason.SW_CPU)
+        if code == EspErr.ESP_ERR_OTA_VALIDATE_FAILED:
+            self.log.error(self.tag, "Image validation failed, image is corrupted")
+        self.log.error(self.tag, f"ESP_HTTPS_OTA upgrade failed 0x{code & 0xFFFF_FFFF:x}")
+        self.delete_task()
+
+    def abort(self, ota: HttpsOta) -> NoReturn:
+        """esp_https_ota_abort and the end of the task."""
+        ota.abort()
+        self.log.error(self.tag, "ESP_HTTPS_OTA upgrade failed")
+        self.delete_task()
+
+    def delete_task(self) -> NoReturn:
+        """vTaskDelete(NULL): nothing is left to run."""
+        self.app_main_returned()
+        self.machine.idle()
