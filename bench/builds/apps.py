@@ -1,0 +1,70 @@
+"""The applications that the bench writes builds of: ESP-IDF's own OTA examples. Adding one is a table entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bench.errors import BuildError
+
+__all__ = ["APPS", "VirtualApp", "app_of"]
+
+# What every example that connects to a network and updates itself over HTTPS has linked in.
+_COMMON = (
+    "startup",
+    "spi_flash",
+    "efuse",
+    "watchdog",
+    "image_format",
+    "app_update",
+    "network",
+    "example_connect",
+    "esp_https_ota",
+    "esp_http_client",
+    "esp_tls",
+)
+
+
+@dataclass(frozen=True)
+class VirtualApp:
+    """One example.
+
+    Args:
+        project_name: esp_app_desc_t.project_name, and the name of its .bin
+        components: the files of `strings/app` that it has linked in
+        confirms: it cancels the rollback once it is sure to work, so a build with rollback makes sense
+        needs_private_key: it embeds an RSA private key
+    """
+
+    project_name: str
+    components: tuple[str, ...]
+    confirms: bool = False
+    needs_private_key: bool = False
+
+
+APPS: Mapping[str, VirtualApp] = MappingProxyType(
+    {
+        app.project_name: app
+        for app in (
+            VirtualApp("advanced_https_ota", (*_COMMON, "advanced_https_ota"), confirms=True),
+            VirtualApp(
+                "pre_encrypted_ota",
+                (*_COMMON, "esp_encrypted_img", "pre_encrypted_ota"),
+                needs_private_key=True,
+            ),
+        )
+    }
+)
+
+
+def app_of(name: str) -> VirtualApp:
+    """The application of that name.
+
+    Raises:
+        BuildError: there is none; lists those there are
+    """
+    try:
+        return APPS[name]
+    except KeyError:
+        raise BuildError(f"application {name!r}: the bench writes {', '.join(APPS)}") from None

@@ -1,0 +1,180 @@
+"""What a virtual build shall be: chip, application, version and options, checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bench.builds.apps import VirtualApp, app_of
+from bench.builds.catalogue import LEVELS
+from bench.builds.layouts import Layout, layout_of
+from bench.builds.pem import check_certificates, check_private_key
+from bench.builds.releases import DEFAULT_RELEASE, RELEASES
+from bench.builds.rodata import Dialect
+from bench.builds.targets import Target, target_of
+from bench.errors import BuildError
+from bench.images import Behaviour
+
+__all__ = ["FROM_STDIN", "BuildSpec"]
+
+FROM_STDIN = "FROM_STDIN"
+"""The URL that tells the examples to read theirs from the console."""
+
+_LONGEST_VERSION = 31  # esp_app_desc_t.version is 32 bytes, NUL-terminated
+_LONGEST_URL = 255  # OTA_URL_SIZE of the examples, NUL-terminated
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """What one build shall be; `VirtualBuild` adds how it is made.
+
+    Args:
+        chip: esp32, esp32c3 or esp32s3
+        app: project name: advanced_https_ota or pre_encrypted_ota
+        version: application version, at most 31 bytes
+        ca_pem: certificate that the OTA server's chain must lead to, as PEM
+        secure_version: CONFIG_BOOTLOADER_APP_SECURE_VERSION; 0 unless the build has anti-rollback
+        url: of the update; FROM_STDIN: read from the console
+        layout: two_ota, factory_two_ota or anti_rollback
+        idf_ver: release of ESP-IDF whose words it speaks
+        rollback: CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE; None: as the layout has it, where the application confirms
+        anti_rollback: CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK; None: as the layout has it
+        efuse_virtual: CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH; None: where the layout has a partition for it
+        version_check: the application refuses its own version
+        secure_version_check: with anti-rollback, the application refuses a lower secure version before the download,
+            as the stock example does; without, ESP-IDF refuses it at the end
+        partial_http_download: CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD
+        log_level: error, warn, info or debug
+        log_colors: CONFIG_LOG_COLORS
+        private_key_pem: RSA-3072 private key of pre_encrypted_ota, as PEM
+        behaviour: see `bench.images.Behaviour`
+
+    Raises:
+        BuildError: something is unknown, too long or contradicts itself; one line with the mend
+    """
+
+    chip: str
+    app: str
+    version: str
+    ca_pem: bytes = field(repr=False)
+    secure_version: int = 0
+    url: str = FROM_STDIN
+    layout: str = "two_ota"
+    idf_ver: str = DEFAULT_RELEASE
+    rollback: bool | None = None
+    anti_rollback: bool | None = None
+    efuse_virtual: bool | None = None
+    version_check: bool = True
+    secure_version_check: bool = True
+    partial_http_download: bool = False
+    log_level: str = "info"
+    log_colors: bool = True
+    private_key_pem: bytes | None = field(default=None, repr=False)
+    behaviour: str = Behaviour.SOUND
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        self._check_texts()
+        self._check_security()
+
+    @property
+    def target(self) -> Target:
+        return target_of(self.chip)
+
+    @property
+    def virtual_app(self) -> VirtualApp:
+        return app_of(self.app)
+
+    @property
+    def partition_layout(self) -> Layout:
+        return layout_of(self.layout)
+
+    @property
+    def has_anti_rollback(self) -> bool:
+        return self.partition_layout.anti_rollback if self.anti_rollback is None else self.anti_rollback
+
+    @property
+    def has_rollback(self) -> bool:
+        """Kconfig: anti-rollback depends on it."""
+        if self.rollback is None:
+            return self.has_anti_rollback or (self.partition_layout.rollback and self.virtual_app.confirms)
+        return self.rollback
+
+    @property
+    def has_efuse_virtual(self) -> bool:
+        if self.efuse_virtual is None:
+            return self.partition_layout.table.emul_efuse is not None
+        return self.efuse_virtual
+
+    @property
+    def url_from_stdin(self) -> bool:
+        return self.url == FROM_STDIN
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """Which strings the application has, and their form."""
+        switches = {
+            "rollback": self.has_rollback,
+            "anti_rollback": self.has_anti_rollback,
+            "efuse_virtual": self.has_efuse_virtual,
+            "url_from_stdin": self.url_from_stdin,
+            "version_check": self.version_check,
+            "no_secure_version_check": not self.secure_version_check,
+            "partial_http_download": self.partial_http_download,
+        }
+        options = frozenset(name for name, on in switches.items() if on)
+        return Dialect(self.idf_ver, self.chip, options, self.log_level, self.log_colors)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """32 bytes that differ between any two different builds; stands in for the ELF file's SHA-256."""
+        told = (self, hashlib.sha256(self.ca_pem).hexdigest(), hashlib.sha256(self.private_key_pem or b"").hexdigest())
+        return hashlib.sha256(repr(told).encode()).digest()
+
+    def _check_names(self) -> None:
+        target_of(self.chip)
+        app_of(self.app)
+        layout_of(self.layout)
+        if self.idf_ver not in RELEASES:
+            raise BuildError(f"ESP-IDF release {self.idf_ver!r}: the bench speaks as {', '.join(RELEASES)}")
+        if self.log_level not in LEVELS:
+            raise BuildError(f"log level {self.log_level!r}: expected one of {', '.join(LEVELS)}")
+        if self.behaviour not in list(Behaviour):
+            known = ", ".join(repr(str(one)) for one in Behaviour)
+            raise BuildError(f"behaviour {self.behaviour!r}: expected one of {known}")
+
+    def _check_texts(self) -> None:
+        length = len(self.version.encode())
+        if not 1 <= length <= _LONGEST_VERSION or not self.version.isprintable():
+            raise BuildError(
+                f"version {self.version!r} ({length} bytes): expected 1 to {_LONGEST_VERSION} printable bytes"
+            )
+        if self.url_from_stdin:
+            return
+        if not self.url.startswith(("https://", "http://")) or not self.url.isascii() or not self.url.isprintable():
+            raise BuildError(f"URL {self.url!r}: expected https://…, http://… or {FROM_STDIN}")
+        if len(self.url) > _LONGEST_URL:
+            raise BuildError(f"URL of {len(self.url)} bytes: the examples take {_LONGEST_URL}")
+
+    def _check_security(self) -> None:
+        check_certificates(self.ca_pem)
+        if self.virtual_app.needs_private_key:
+            if self.private_key_pem is None:
+                raise BuildError(f"{self.app} embeds an RSA private key: give one (--private-key FILE)")
+            check_private_key(self.private_key_pem)
+        elif self.private_key_pem is not None:
+            raise BuildError(f"{self.app} embeds no private key: leave it out, or build pre_encrypted_ota")
+        if self.has_anti_rollback and not self.has_rollback:
+            raise BuildError("anti-rollback needs rollback: leave out --no-rollback, or choose another layout")
+        if self.has_anti_rollback and self.partition_layout.table.factory is not None:
+            raise BuildError(f"layout {self.layout}: anti-rollback allows no factory partition; take anti_rollback")
+        if self.has_efuse_virtual and self.partition_layout.table.emul_efuse is None:
+            raise BuildError(f"layout {self.layout}: has no partition for emulated eFuses; take anti_rollback")
+        most = self.target.secure_version_bits
+        if not 0 <= self.secure_version <= most:
+            raise BuildError(f"secure version {self.secure_version}: the {self.chip} counts from 0 to {most}")
+        if self.secure_version and not self.has_anti_rollback:
+            raise BuildError(
+                f"secure version {self.secure_version}: the build has no anti-rollback; take --layout anti_rollback"
+            )

@@ -1,0 +1,100 @@
+"""`bench build-virtual`: write an ESP-IDF build directory where there is no ESP-IDF, for virtual boards.
+
+Without `--ca` the build trusts the bench's own certificate authority, the one that `bench serve` uses.
+Exit code 0 when the build is written, 2 with one line that says what is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.errors import BuildError
+
+__all__ = ["register"]
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `bench build-virtual`."""
+    parser = commands.add_parser(
+        "build-virtual",
+        help="write a build for a virtual board",
+        description="Write a complete ESP-IDF style build directory (bootloader, partition table, application, "
+        "flasher_args.json, sdkconfig) for a virtual board. Its code is filler: it does nothing on a real one.",
+    )
+    parser.add_argument("--chip", required=True, metavar="CHIP", help="esp32, esp32c3 or esp32s3")
+    parser.add_argument("--app", required=True, metavar="NAME", help="advanced_https_ota or pre_encrypted_ota")
+    parser.add_argument("--version", required=True, metavar="V", help="application version, at most 31 bytes")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build directory to write")
+    parser.add_argument("--ca", type=Path, metavar="PEM", help="CA certificate to trust (default: the bench's own)")
+    parser.add_argument(
+        "--url",
+        default="FROM_STDIN",
+        metavar="URL",
+        help="where the update is; FROM_STDIN (the default): read from the console",
+    )
+    parser.add_argument("--layout", default="two_ota", metavar="NAME", help="two_ota, factory_two_ota, anti_rollback")
+    parser.add_argument("--idf", metavar="RELEASE", help="ESP-IDF release to speak as: v5.1.4 or v5.3.1 (default)")
+    parser.add_argument(
+        "--secure-version", type=int, default=0, metavar="N", help="secure version, for --layout anti_rollback"
+    )
+    parser.add_argument("--private-key", type=Path, metavar="PEM", help="RSA-3072 key of pre_encrypted_ota")
+    _add_switches(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_switches(parser: argparse.ArgumentParser) -> None:
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--rollback", action=switch, default=None, help="application rollback (default: by layout)")
+    parser.add_argument("--anti-rollback", action=switch, default=None, help="anti-rollback (default: by layout)")
+    parser.add_argument("--version-check", action=switch, default=True, help="refuse the running version")
+    parser.add_argument(
+        "--secure-version-check", action=switch, default=True, help="refuse a lower secure version before the download"
+    )
+    parser.add_argument("--partial-download", action=switch, default=False, help="download by HTTP ranges")
+    parser.add_argument("--log-level", default="info", metavar="LEVEL", help="error, warn, info (default) or debug")
+    parser.add_argument("--log-colors", action=switch, default=True, help="colours in the log")
+    parser.add_argument(
+        "--behaviour", default="", metavar="NAME", help="defect to show: abort or hang_before_confirm (default: none)"
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from bench.builds import VirtualBuild, write_build
+    from bench.builds.releases import DEFAULT_RELEASE
+
+    spec = VirtualBuild(
+        chip=args.chip,
+        app=args.app,
+        version=args.version,
+        ca_pem=_read(args.ca, "--ca") if args.ca is not None else _own_ca(),
+        secure_version=args.secure_version,
+        url=args.url,
+        layout=args.layout,
+        idf_ver=args.idf or DEFAULT_RELEASE,
+        rollback=args.rollback,
+        anti_rollback=args.anti_rollback,
+        version_check=args.version_check,
+        secure_version_check=args.secure_version_check,
+        partial_http_download=args.partial_download,
+        log_level=args.log_level,
+        log_colors=args.log_colors,
+        private_key_pem=_read(args.private_key, "--private-key") if args.private_key is not None else None,
+        behaviour=args.behaviour,
+    )
+    write_build(spec, args.out)
+    print(f"{args.out}: {spec.app} {spec.version} for {spec.chip}, ESP-IDF {spec.idf_ver}, layout {spec.layout}")
+    return 0
+
+
+def _own_ca() -> bytes:
+    from bench.server import Authority
+
+    return Authority.load_or_create().ca_pem
+
+
+def _read(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BuildError(f"{option} {path}: {error.strerror}; give a file in PEM") from None
