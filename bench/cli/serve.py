@@ -45,7 +45,7 @@ def _serve(args: argparse.Namespace) -> int:
     from bench.server import Authority, OtaServer, parse_fault
     from bench.timeline import Timeline
 
-    faults = [parse_fault(spec) for spec in args.fault]
+    faults = tuple(parse_fault(spec) for spec in args.fault)
     files = _read(args.files)
     if threading.current_thread() is threading.main_thread():
         # A supervisor's SIGTERM is as good an end as Ctrl-C.
@@ -53,7 +53,7 @@ def _serve(args: argparse.Namespace) -> int:
     authority = Authority.load_or_create()
     timeline = Timeline()
     try:
-        with OtaServer(timeline, authority, args.host, args.port, name=args.name) as server:
+        with OtaServer(timeline, authority, args.host, args.port, name=args.name, faults=faults) as server:
             for path, data in files.items():
                 print(server.publish(path.name, data, *faults, chunked=args.chunked).url)
             print(f"CA certificate: {authority.ca_path}", flush=True)
@@ -97,7 +97,7 @@ def _follow(timeline: Timeline) -> None:
 
 def _told(entry: Entry) -> str | None:
     """One line about an entry, None where it is not worth one."""
-    data = entry.data
+    data: dict[str, object] = dict(entry.data)
     head = f"#{data.get('connection')}"
     match entry.kind:
         case "tls" if data["ok"]:

@@ -1,1 +1,7 @@
-"""See docs/architecture.md."""
+"""What a run leaves behind."""
+
+from __future__ import annotations
+
+from bench.report.evidence import Evidence
+
+__all__ = ["Evidence"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bench.errors import ServerError
-from bench.server.faults.base import Door, Fault
+from bench.server.faults.base import Door, Fault, door_of
 from bench.server.plan import Asked, Plan, Send
 from bench.server.ranges import Span, Unsatisfiable, asked_span
 
@@ -44,10 +44,7 @@ class Published:
     @property
     def door(self) -> Door:
         """The kind of listener that its faults call for."""
-        door = Door()
-        for fault in self.faults:
-            door = fault.door(door)
-        return door
+        return door_of(self.faults)
 
 
 def published_path(name: str) -> str:

@@ -52,13 +52,14 @@ class Desk:
         """Publish, opening the door it needs; the port behind which it stands."""
         door = published.door
         if door not in self._listeners:
-            await self.open(door, tuple(fault for fault in published.faults if fault.tells_at_the_door), 0)
+            await self.open(door, published.faults, 0)
         self._published[door, published.path] = published
         self._asked[door, published.path] = 0
         return self._listeners[door].port
 
     async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
-        """Open a listener of that kind."""
+        """Open a listener of that kind, called for by those of the faults that act at the door."""
+        telling = tuple(fault for fault in faults if fault.tells_at_the_door)
         authority = self._authority if door.certificate == "own" else Authority.throwaway()
         http = web.Server(
             lambda request: self._answer(door, request),
@@ -83,7 +84,7 @@ class Desk:
 
         def number() -> int:
             connection = self._number("connection")
-            for fault in faults:
+            for fault in telling:
                 self._note("fault", connection=connection, request=None, path=None, **tell_fault(fault))
             return connection
 

@@ -16,7 +16,7 @@ from bench.errors import ServerError
 from bench.server.answer import Published, published_path
 from bench.server.authority import Authority
 from bench.server.desk import Desk
-from bench.server.faults import Door, Fault, tell_fault
+from bench.server.faults import Fault, door_of, tell_fault
 from bench.timeline import Timeline
 
 __all__ = ["OtaServer", "Release"]
@@ -56,6 +56,8 @@ class OtaServer:
         host: the address to listen on; also the name in URLs and in the certificate, unless `name` is given
         port: 0 takes a free one
         name: what a board calls this machine; needed where `host` is a wildcard such as 0.0.0.0
+        faults: those of the listener on `port`, e.g. `WrongCertificate()`; a release with others of this kind
+            stands behind another port
         handshake: seconds that a client has for its TLS handshake
     """
 
@@ -67,6 +69,7 @@ class OtaServer:
         port: int = 0,
         *,
         name: str | None = None,
+        faults: tuple[Fault, ...] = (),
         handshake: float = 10.0,
     ) -> None:
         if name is None and _is_wildcard(host):
@@ -78,6 +81,7 @@ class OtaServer:
         self.name = name if name is not None else host
         self._host = host
         self._port = port
+        self._faults = faults
         self._handshake = handshake
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,8 +122,8 @@ class OtaServer:
 
     @property
     def port(self) -> int:
-        """The port with the honest certificate."""
-        return self._running().port_of(Door())
+        """The port it listens on."""
+        return self._running().port_of(door_of(self._faults))
 
     def publish(self, path: str, data: bytes, *faults: Fault, chunked: bool = False) -> Release:
         """Put bytes up under a path, in the place of what was there; faults act in the order given.
@@ -165,7 +169,7 @@ class OtaServer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             try:
-                await desk.open(Door(), (), self._port)
+                await desk.open(door_of(self._faults), self._faults, self._port)
             except BaseException as error:
                 up.set_exception(error)
                 return

@@ -6,7 +6,7 @@ import dataclasses
 import typing
 
 from bench.errors import ServerError
-from bench.server.faults.base import Door, Fault
+from bench.server.faults.base import Door, Fault, door_of
 from bench.server.faults.certificate import WrongCertificate
 from bench.server.faults.status import NotFound, Redirect, Status
 from bench.server.faults.transfer import Cut, Drip, Reset, Stall
@@ -23,6 +23,7 @@ __all__ = [
     "Stall",
     "Status",
     "WrongCertificate",
+    "door_of",
     "known_faults",
     "parse_fault",
     "tell_fault",

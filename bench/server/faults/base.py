@@ -12,12 +12,13 @@ float or str; then its line in `bench.server.faults`. It marks in the plan where
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from bench.server.plan import Asked, Plan
 
-__all__ = ["Door", "Fault"]
+__all__ = ["Door", "Fault", "door_of"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,11 @@ class Fault(ABC):
     def tells_at_the_door(self) -> bool:
         """Does it fire with every connection, before any request?"""
         return self.door(Door()) != Door()
+
+
+def door_of(faults: Iterable[Fault]) -> Door:
+    """The door that these faults together call for."""
+    door = Door()
+    for fault in faults:
+        door = fault.door(door)
+    return door
