@@ -128,6 +128,8 @@ def _rodata(spec: BuildSpec) -> bytes:
     """What the virtual board reads: strings, embedded files (EMBED_TXTFILES ends them with a NUL), behaviour."""
     strings: list[str | bytes] = list(component_strings(spec.dialect, "app", spec.virtual_app.components))
     strings += _PANIC
+    if spec.partial_http_download:  # leaves no string of its own in a real application
+        strings.append("CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y")
     strings.append(spec.url)
     strings.append(spec.ca_pem)
     if spec.private_key_pem is not None:
