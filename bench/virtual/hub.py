@@ -15,7 +15,7 @@ __all__ = ["Channel", "Hub", "listen"]
 def listen(address: tuple[str, int]) -> socket.socket:
     """A listening, non-blocking TCP socket; OSError where the address cannot be used."""
     family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
-    listener = socket.create_server(address, family=family, backlog=8)
+    listener = socket.create_server(address, family=family, backlog=128)
     listener.setblocking(False)
     return listener
 
@@ -179,22 +179,22 @@ class Channel:
                 self._hub.watch(self._sock, self._ready, write=bool(self._waiting))
 
     def _ready(self) -> None:
-        with self._lock:
-            if not self._open:
-                return
-            if self._waiting:
-                self._push_waiting()
+        # what the peer says comes first: it may be that it wants no more of what waits here
         try:
             data = self._sock.recv(1 << 18)
         except BlockingIOError:
-            return
+            data = None
         except OSError:
             data = b""
         if data:
             self._received(data)
+        elif data is not None:
+            self.close()
+            self._gone()
             return
-        self.close()
-        self._gone()
+        with self._lock:
+            if self._open and self._waiting:
+                self._push_waiting()
 
 
 def _notice_dead_peer(sock: socket.socket) -> None:
