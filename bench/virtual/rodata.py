@@ -20,7 +20,6 @@ _HEAD = re.compile(rb"(\x1b\[[0-9;]*m)?([EWIDV]) \((%[a-z]+)\Z")
 _TAIL = re.compile(rb"(.*?)((?:\x1b\[0m)?\n?)\Z", re.DOTALL)
 _CONVERSION = re.compile(r"%(?:%|[-+ #0]*(?:\d+|\*)?(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?[diouxXcspfFgGeE])")
 _LONGEST_FORMAT = 1024
-_PUNCTUATION = 5  # "%02x:%02x:%02x:%02x:%02x:%02x"
 _LETTER = re.compile(r"[A-Za-z]")
 _TELLING_CONVERSIONS = 5
 
@@ -50,12 +49,9 @@ class LogFormat:
 
     @cached_property
     def speaks(self) -> bool:
-        """Has the body letters of its own, or as much punctuation as a MAC address?
-
-        One that has not (``"%s"``) tells no message from another.
-        """
-        own = _CONVERSION.sub("", self.body)
-        return _LETTER.search(own) is not None or len(own.strip()) >= _PUNCTUATION
+        """Does the body tell its messages from others? One like ``"%s"`` does not; a table's row or a MAC address does."""
+        own, conversions = _CONVERSION.subn("", self.body)
+        return _LETTER.search(own) is not None or conversions >= _TELLING_CONVERSIONS
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
