@@ -50,13 +50,13 @@ def application(spec: BuildSpec) -> Image:
     drom += bytes(-len(drom) % 16)
     dram = filler(_DRAM_SIZE, f"{seed} dram")
     # The IRAM is cut where the next page begins, so that IROM follows without padding: esptool's elf2image does so.
+    first_data = _HEADER + _SEGMENT_HEADER
     used = _HEADER + 3 * _SEGMENT_HEADER + len(drom) + len(dram)
-    iram_size = -used % _PAGE
+    iram_size = (first_data - _SEGMENT_HEADER - used) % _PAGE
     if iram_size < 0x1000:
         iram_size += _PAGE
     iram = target.prologue + filler(iram_size - len(target.prologue), f"{seed} iram")
     irom = filler(_IROM_SIZE, f"{seed} irom")
-    first_data = _HEADER + _SEGMENT_HEADER
     return _sealed(
         spec,
         entry_addr=target.iram,

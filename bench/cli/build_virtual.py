@@ -33,10 +33,17 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="URL",
         help="where the update is; FROM_STDIN (the default): read from the console",
     )
-    parser.add_argument("--layout", default="two_ota", metavar="NAME", help="two_ota, factory_two_ota, anti_rollback")
+    parser.add_argument(
+        "--layout",
+        metavar="NAME",
+        help="two_ota (default), factory_two_ota, anti_rollback (default where a secure version is given)",
+    )
     parser.add_argument("--idf", metavar="RELEASE", help="ESP-IDF release to speak as: v5.1.4 or v5.3.1 (default)")
     parser.add_argument(
-        "--secure-version", type=int, default=0, metavar="N", help="secure version, for --layout anti_rollback"
+        "--secure-version",
+        type=int,
+        metavar="N",
+        help="secure version of an anti-rollback build (0 where none is given)",
     )
     parser.add_argument("--private-key", type=Path, metavar="PEM", help="RSA-3072 key of pre_encrypted_ota")
     _add_switches(parser)
@@ -68,9 +75,9 @@ def _run(args: argparse.Namespace) -> int:
         app=args.app,
         version=args.version,
         ca_pem=_read(args.ca, "--ca") if args.ca is not None else _own_ca(),
-        secure_version=args.secure_version,
+        secure_version=args.secure_version or 0,
         url=args.url,
-        layout=args.layout,
+        layout=args.layout or ("two_ota" if args.secure_version is None else "anti_rollback"),
         idf_ver=args.idf or DEFAULT_RELEASE,
         rollback=args.rollback,
         anti_rollback=args.anti_rollback,
