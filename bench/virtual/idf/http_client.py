@@ -280,7 +280,8 @@ class HttpClient:
                     raise EspError(EspErr.ESP_ERR_HTTP_EAGAIN) from error
                 raise EspError(EspErr.ESP_ERR_HTTP_FETCH_HEADER) from error
             again = self._check_response()
-            self.flush_response()
+            if self.method != "HEAD":
+                self.flush_response()
             self._cached = b""
             if not self._response.keep_alive:
                 self.close()
