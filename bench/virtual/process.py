@@ -59,15 +59,17 @@ def serve(options: Options) -> int:
         stack.callback(board.close)
         port = SerialPort(hub, board, listener)
         stack.callback(port.close)
-        print(port.url, flush=True)
+        urls = [port.url]
         if control is not None:
             channel = ControlPort(hub, board, control)
             stack.callback(channel.close)
-            print(channel.url, flush=True)
+            urls.append(channel.url)
         stack.enter_context(_ended_by_signals(hub))
         if options.until_stdin_closes:
             _end_with_stdin(hub)
         board.start()
+        # last, because whoever reads it may do anything to the board at once, and end it too
+        print(*urls, sep="\n", flush=True)
         hub.run()
     return _MODEL_FAILED if failures else 0
 

@@ -21,12 +21,12 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def line(handler: None) -> Iterator[serial.SerialBase]:  # noqa: ARG001 (for its effect)
+def line(handler: None) -> Iterator[serial.Serial]:  # noqa: ARG001 (for its effect)
     with benchtop("esp32s3") as bench, serial.serial_for_url(bench.virtual, timeout=PATIENCE) as opened:
         yield opened
 
 
-def test_reset_into_application_and_download(line: serial.SerialBase) -> None:
+def test_reset_into_application_and_download(line: serial.Serial) -> None:
     line.dtr = False
     line.rts = True
     line.rts = False
@@ -38,13 +38,13 @@ def test_reset_into_application_and_download(line: serial.SerialBase) -> None:
     assert b"boot:0x0 (DOWNLOAD" in line.read_until(b"waiting for download\r\n")
 
 
-def test_all_bytes_come_through(line: serial.SerialBase) -> None:
+def test_all_bytes_come_through(line: serial.Serial) -> None:
     data = bytes(byte for byte in range(256) if byte not in b"\r\n") * 50
     line.write(data + b"\n")
     assert line.read(len(data) + 4) == b"<" + data + b">\r\n"
 
 
-def test_the_timeout(line: serial.SerialBase) -> None:
+def test_the_timeout(line: serial.Serial) -> None:
     line.timeout = 0
     assert line.read(10) == b""
     line.timeout = 0.01
@@ -55,7 +55,7 @@ def test_the_timeout(line: serial.SerialBase) -> None:
     assert line.read(3) == b"<x>"
 
 
-def test_a_purge_drops_what_came_before(line: serial.SerialBase) -> None:
+def test_a_purge_drops_what_came_before(line: serial.Serial) -> None:
     line.write(b"one\n")
     line.read_until(b"<one")
     line.write(b"two\n")
@@ -67,7 +67,7 @@ def test_a_purge_drops_what_came_before(line: serial.SerialBase) -> None:
     assert line.read_until(b">\r\n") == b"<three>\r\n"
 
 
-def test_its_name_makes_esptool_set_one_line_at_a_time(line: serial.SerialBase) -> None:
+def test_its_name_makes_esptool_set_one_line_at_a_time(line: serial.Serial) -> None:
     assert str(line.name).startswith("rfc2217:")
     assert str(line.port).startswith("virtual://")
 
@@ -97,7 +97,7 @@ def test_settings_reach_the_board() -> None:
             port.baudrate = 1 << 33
 
 
-def test_a_read_can_be_cancelled(line: serial.SerialBase) -> None:
+def test_a_read_can_be_cancelled(line: serial.Serial) -> None:
     line.timeout = None
     started = threading.Event()
     got: list[bytes] = []
