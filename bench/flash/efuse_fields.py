@@ -264,7 +264,7 @@ class EfuseBlocks:
     def chip_revision(self) -> int:
         """efuse_hal_chip_revision: 100 * major + minor (ESP32: as if its APB date bit were set from v3.0 on)."""
         if self.layout.chip == "esp32":
-            # components/hal/esp32/efuse_hal.c: the third bit is not an eFuse; every chip with both bits has it.
+            # components/hal/esp32/efuse_hal.c: the third bit is no eFuse; all chips sold with both bits have it.
             major = {0b00: 0, 0b01: 1, 0b10: 0, 0b11: 3}[self.get("CHIP_VER_REV1") | self.get("CHIP_VER_REV2") << 1]
             return 100 * major + self.get("WAFER_VERSION_MINOR")
         minor = self.get("WAFER_VERSION_MINOR")

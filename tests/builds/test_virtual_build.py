@@ -167,6 +167,12 @@ def test_wording_follows_the_release() -> None:
     assert b"Pro cpu up." not in new
 
 
+def test_wording_follows_the_chip() -> None:
+    sleep, second_core = b"Configure to isolate all GPIO pins in sleep state", b"Multicore app"
+    said = {chip: (sleep in rodata(spec(chip)), second_core in rodata(spec(chip))) for chip in CHIPS}
+    assert said == {"esp32": (False, True), "esp32c3": (True, False), "esp32s3": (True, True)}
+
+
 @pytest.mark.parametrize(
     ("options", "there", "absent"),
     [
