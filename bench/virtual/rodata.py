@@ -49,7 +49,7 @@ class LogFormat:
 
     @cached_property
     def speaks(self) -> bool:
-        """Does the body tell its messages from others? One like ``"%s"`` does not; a table's row or a MAC address does."""
+        """Does the body tell its messages apart? One like ``"%s"`` does not; a row of a table or a MAC address does."""
         own, conversions = _CONVERSION.subn("", self.body)
         return _LETTER.search(own) is not None or conversions >= _TELLING_CONVERSIONS
 

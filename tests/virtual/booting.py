@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.flash import OtaData, Partition, PartitionTable
 from bench.images import AppDesc, BootloaderDesc, Image, ImageHeader, chip_by_name
@@ -91,15 +92,16 @@ def bootloader_image(
 
 @dataclass
 class Bench:
-    """One machine, its console, and hands for its flash."""
+    """One machine, its console, and hands for its flash; `efuse` is a file that holds other eFuses than delivered."""
 
     chip: str = "esp32c3"
     table: PartitionTable = field(default_factory=lambda: PartitionTable.from_csv(TWO_OTA_CSV))
+    efuse: Path | None = None
     machine: Machine = field(init=False)
     _console: bytearray = field(init=False, default_factory=bytearray)
 
     def __post_init__(self) -> None:
-        self.machine = Machine.assemble(self.chip, console=self._console.extend)
+        self.machine = Machine.assemble(self.chip, efuse=self.efuse, console=self._console.extend)
 
     def put(self, at: int, data: bytes) -> None:
         self.machine.flash.poke(at, data)

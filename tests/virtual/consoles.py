@@ -38,9 +38,7 @@ class RealBoot:
     def table(self) -> PartitionTable:
         rows = [_PARTITION.search(line) for line in self.lines]
         return PartitionTable(
-            tuple(
-                Partition(row[1].rstrip(), *(int(row[group], 16) for group in (2, 3, 4, 5))) for row in rows if row
-            )
+            tuple(Partition(row[1].rstrip(), *(int(row[group], 16) for group in (2, 3, 4, 5))) for row in rows if row)
         )
 
     @property
@@ -77,7 +75,9 @@ class RealBoot:
         return Image.build(
             chip_id=5,
             entry_addr=int(self.value(r"^entry 0x([0-9a-f]+)"), 16),
-            segments=[(addr, data.ljust(size, b"\1") if n == 0 else b"\1" * size) for n, (addr, size) in enumerate(segments)],
+            segments=[
+                (addr, data.ljust(size, b"\1") if n == 0 else b"\1" * size) for n, (addr, size) in enumerate(segments)
+            ],
             flash_size=self.value(r"SPI Flash Size : (\w+)"),
         )
 
@@ -110,7 +110,9 @@ class RealBoot:
         return Image.build(
             chip_id=5,
             entry_addr=next(address for address, _ in segments if 0x40380000 <= address < 0x40400000),
-            segments=[(addr, data.ljust(size, b"\1") if n == 0 else b"\1" * size) for n, (addr, size) in enumerate(segments)],
+            segments=[
+                (addr, data.ljust(size, b"\1") if n == 0 else b"\1" * size) for n, (addr, size) in enumerate(segments)
+            ],
             flash_size=self.value(r"SPI Flash Size : (\w+)"),
             min_chip_rev_full=low,
             max_chip_rev_full=high,

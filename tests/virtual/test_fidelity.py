@@ -13,7 +13,7 @@ from bench.virtual import panic
 from bench.virtual.machine import ResetReason, Restart
 from bench.virtual.running import Running
 from tests.reference import reference
-from tests.virtual.booting import Bench, app_image, strings
+from tests.virtual.booting import Bench, app_image, bootloader_image, strings
 from tests.virtual.consoles import RealBoot, comparable, real_boots
 
 RELEASES = ("v4.4.8", "v5.1.4", "v5.3.1")
@@ -71,7 +71,7 @@ def test_every_boot_of_a_release_is_repeated_line_by_line(release: str) -> None:
 def test_the_form_of_the_log_is_that_of_the_image(name: str) -> None:
     """Without colours, and with system time: the application's lines have the form of its own format strings."""
     boot = real_boots(reference(f"serial/{name}"))[0]
-    app_lines = boot.lines[[i for i, line in enumerate(boot.lines) if "cpu_start:" in line][0] :]
+    app_lines = boot.lines[next(i for i, line in enumerate(boot.lines) if "cpu_start:" in line) :]
     bench = _bench(boot)
     partition = bench.table.slot_at(boot.app_offset)
     assert partition is not None
@@ -130,8 +130,6 @@ def test_guru_meditation_has_the_real_one_s_shape() -> None:
 
 
 def _running(release: str) -> tuple[Bench, Running]:
-    from tests.virtual.booting import bootloader_image
-
     bench = Bench()
     bench.put_bootloader(bootloader_image(idf_ver=release))
     bench.put_slot("ota_0", app_image(idf_ver=release))
