@@ -16,8 +16,8 @@ from bench.virtual.running import Running
 
 __all__ = ["Options"]
 
-_CERTIFICATES = re.compile(rb"-----BEGIN CERTIFICATE-----[^\0]*")
-_PRIVATE_KEY = re.compile(rb"-----BEGIN (?:RSA )?PRIVATE KEY-----[^\0]*")
+_CERTIFICATES = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n[^\0]*")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN (?:RSA )?PRIVATE KEY-----\r?\n[^\0]*")
 _FROM_STDIN = re.compile(rb"(?<![^\0])FROM_STDIN\0")
 _URL = re.compile(rb"(?<![^\0])(https?://[!-~]+)\0")
 _REQUEST_SIZE = 16384  # CONFIG_EXAMPLE_HTTP_REQUEST_SIZE
