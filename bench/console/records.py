@@ -11,11 +11,11 @@ a panic. What it must not do is to find a record in the *text* of another: a gat
 device said, a line echoed, a quotation. So a record inside a line counts only where nothing speaks against it:
 
 * after a colour reset, or with a colour of its own, it counts;
-* behind a quote or a bracket it is a quotation;
+* behind a quotation mark it is a quotation;
 * inside a record it needs that record's habits (a build with colours colours its E, W and I) and a time that is
   no earlier, for one clock drives both; only a bootloader starts from 0 again;
 * behind text that is no record it must follow directly, as a cut does: behind a blank it is quoted text, unless
-  what stands before it is garbage.
+  what stands before it is garbage, or the torn head of a record.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _START = re.compile(rf"({_COLOUR})?+([EWIDV]) (?:\(({_TIME})\) |(?(1)|(?!)))([^:
 _TIMELESS = re.compile(r"([EWIDV]) ([A-Za-z][A-Za-z0-9_.\-]{1,31}+): ")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 _GARBAGE = re.compile(r"[^\x20-\x7e\t]")
-_QUOTES = "\"'`<([{|=\xab"
+_TORN_HEAD = re.compile(r"(?:entry |[EWIDV](?: (?:\([0-9:. \-]{0,21}+\)? ?)?)?)\Z")
 
 _INTERRUPTIONS = re.compile(
     r"(?:ESP-ROM:esp[0-9a-z]{2,8}-[0-9a-z\-]{8,24}|ets [A-Z][a-z]{2} [ 0-9][0-9] 20[0-9]{2} [0-9:]{8}) ?+\Z"
@@ -137,11 +137,14 @@ def _is_cut(text: str, begin: int, head: re.Match[str] | None, match: re.Match[s
     start = match.start()
     if match[1] is not None or text.endswith(_RESET, begin, start):
         return True
-    before = text[start - 1]
-    if before in _QUOTES or (part and head is None):
+    if _quoted(text, begin, start) or (part and head is None):
         return False
     if head is None:
-        return not before.isspace() or _GARBAGE.search(text, begin, start) is not None
+        return (
+            not text[start - 1].isspace()
+            or _GARBAGE.search(text, begin, start) is not None
+            or _TORN_HEAD.match(text[begin:start]) is not None
+        )
     if head[1] is not None and match[2] in "EWI":
         return False
     earlier, later = head[3], match[3]
@@ -149,14 +152,24 @@ def _is_cut(text: str, begin: int, head: re.Match[str] | None, match: re.Match[s
         return False
     if earlier.isdigit() and later.isdigit():
         return int(later) >= int(earlier) or match[4].startswith("boot")
+    if earlier.isdigit() or later.isdigit():
+        # A build with times of day counts milliseconds until the scheduler starts.
+        return earlier.isdigit()
     # Times of day, in one form: they sort as text.
     return len(earlier) == len(later) and later >= earlier
 
 
+def _quoted(text: str, begin: int, start: int) -> bool:
+    """Does a quotation begin just before `start`?"""
+    before = text[start - 1]
+    if before in "<[\xab":
+        return True
+    return before in "\"'`" and text.count(before, begin, start) % 2 == 1
+
+
 def _interrupts(text: str, match: re.Match[str]) -> bool:
     """Is it the ROM or the panic handler that speaks here, and not somebody who quotes them?"""
-    before = text[match.start() - 1]
     if match[0].startswith("rst:"):
         # Never alone in the middle of a line: the banner comes first. Garbage may have eaten the banner.
-        return _GARBAGE.match(before) is not None
-    return before not in _QUOTES
+        return _GARBAGE.match(text[match.start() - 1]) is not None
+    return not _quoted(text, 0, match.start())
