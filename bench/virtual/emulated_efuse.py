@@ -9,8 +9,10 @@ from __future__ import annotations
 from bench.flash import EfuseBlocks, Partition
 from bench.flash.emul_efuse import emulated_efuses, partition_bytes
 from bench.virtual.log import Log
+from bench.virtual.loops import hopeless_reset
 from bench.virtual.machine import Machine
 from bench.virtual.release import Release
+from bench.virtual.resets import ResetReason
 
 __all__ = ["VIRTUAL_EFUSE_WARNING", "Efuses"]
 
@@ -20,6 +22,7 @@ VIRTUAL_EFUSE_WARNING = (
 )
 _TAG = "efuse"
 _SECTOR = 0x1000
+_ESP_ERR_INVALID_ARG = 0x102
 
 
 class Efuses:
@@ -49,6 +52,9 @@ class Efuses:
         """esp_efuse_init_virtual_mode_in_flash: load the emulated eFuses, or begin them with a copy of the chip's."""
         machine, release = self._machine, self._release
         prefix = "[Virtual] " if release.at_least(5, 1) else ""
+        if partition.offset % _SECTOR or partition.size % _SECTOR or not partition.size:
+            self._log.error(_TAG, f"{prefix}Failed to erase flash. err = 0x{_ESP_ERR_INVALID_ARG:x}", default=True)
+            hopeless_reset(machine, ResetReason.RTCWDT_RTC)  # abort(), and nobody there but the watchdog
         self._partition = partition
         if prefix:
             self._warn(f"{prefix}try loading efuses from flash: 0x{partition.offset:x} (offset)")
@@ -105,7 +111,7 @@ class Efuses:
         assert self._emulated is not None
         start, size = self._partition.offset, self._partition.size
         data = partition_bytes(self._emulated, size)
-        self._machine.flash.erase(start, -(-size // _SECTOR) * _SECTOR, self._purpose)
+        self._machine.flash.erase(start, size, self._purpose)
         self._machine.flash.program(start, data[: len(self._emulated.to_bytes())], self._purpose)
 
     def _warn(self, message: str) -> None:

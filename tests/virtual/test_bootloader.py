@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from random import Random
 
 import pytest
 
@@ -451,3 +452,33 @@ def test_an_application_ends_the_count_of_resets_that_led_nowhere() -> None:
     bench.put_slot("ota_0", b"\xff" * 64)
     for _ in range(3):
         assert bench.boot() is ResetReason.SW_SYS
+
+
+# -- anything at all
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_content_of_flash_upsets_the_model(seed: int) -> None:
+    """Bytes flipped in bootloader, table, otadata, eFuse partition and images: it boots or resets, as a chip does."""
+    random = Random(seed)
+    chip = random.choice(list(CHIPS))
+    options = random.choice([[], [ROLLBACK], [ANTI_ROLLBACK, EMULATED]])
+    bench = Bench(chip, table=PartitionTable.from_csv(AR_CSV))
+    bench.put_bootloader(bootloader_image(chip, options=options, idf_ver=random.choice(["v5.1.4", "v5.5"])))
+    bench.put(0x8000, PartitionTable(bench.table.partitions, md5=False).to_bytes())
+    for slot in (0, 1):
+        bench.put_slot(f"ota_{slot}", app_image(chip))
+    sound = bench.machine.flash.peek(0, 0x60000)
+    places = [(0x8000, 192), (0xD000, 32), (0xE000, 32), (0xF000, 352), (0x20000, 640), (0x40000, 640)]
+    if random.random() < 0.3:
+        places = [(bench.machine.chip.bootloader_offset, 300), *places]
+    ends: set[str] = set()
+    for _ in range(60):
+        bench.put(0, sound)
+        for _ in range(random.choice([1, 2, 5])):
+            at, length = random.choice(places)
+            bench.put(at + random.randrange(length), bytes([random.choice([0, 0xFF, random.randrange(256)])]))
+        bench.machine.rtc.clear()
+        end = bench.boot(random.choice(list(ResetReason)))
+        ends.add("application" if isinstance(end, Running) else end.name)
+    assert "application" in ends

@@ -202,7 +202,7 @@ class Selection:
         """write_otadata: erase the sector, program the 32 bytes of the entry."""
         assert self._state.ota_info is not None
         at = self._state.ota_info.offset + index * SECTOR_SIZE
-        self._machine.flash.erase(at, SECTOR_SIZE, _PURPOSE)
+        self._machine.flash.erase(at // SECTOR_SIZE * SECTOR_SIZE, SECTOR_SIZE, _PURPOSE)
         self._machine.flash.program(at, entry.to_bytes(), _PURPOSE)
         return entry
 
