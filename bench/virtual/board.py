@@ -161,12 +161,14 @@ class Board:
             self.machine.supply.set_enable(True)
 
     def renew(self) -> None:
-        """Put a new chip and a new flash in: all as delivered. The board stays as powered as it was."""
+        """Put a new chip and a new flash in: all as delivered, the network up, no cut planned, all counts but
+        `resets` at 0. The board stays as powered as it was."""
         powered = self.machine.supply.powered
         self.set_power(False)
         self.machine.flash.renew()
         self.machine.efuse.renew()
-        self.machine.flash.door.forget()
+        self.machine.flash.door.renew()
+        self.machine.uart.overruns = 0
         self.machine.network.set_up(True)
         if powered:
             self.set_power(True)

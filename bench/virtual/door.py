@@ -58,6 +58,13 @@ class Door:
         """Drop all plans that have not fallen."""
         self._plans = []
 
+    def renew(self) -> None:
+        """Begin anew: no plans, no counts."""
+        self.forget()
+        self.operations = 0
+        self.by_purpose.clear()
+        self.fired.clear()
+
     @property
     def planned(self) -> tuple[CutPlan, ...]:
         return tuple(plan for plan, _ in self._plans)

@@ -105,6 +105,7 @@ def test_renew(hand: Hand) -> None:
     hand.ask("renew")
     status = until_idle(hand)
     assert (status["resets"], status["network"], status["cuts_planned"]) == (2, True, [])
+    assert (status["operations"], status["by_purpose"], status["efuse_burns"]) == (0, {}, [])
     assert hand.ask("efuse")["secure_version"] == 0
     assert base64.b64decode(hand.ask("read_flash", offset=0, length=3)["data"]) == b"\xff\xff\xff"
 
