@@ -62,7 +62,7 @@ class Listener:
     """Accepts connections on one address; to be used on the server's own event loop.
 
     Args:
-        reception: the server's callbacks
+        reception: the server's callbacks; they must not raise
         context: TLS with the certificate to present
         handshake: seconds that a client has for its TLS handshake
     """
@@ -72,9 +72,8 @@ class Listener:
         self._context = context
         self._handshake = handshake
         self._server: asyncio.Server | None = None
-        self._welcomes: set[asyncio.Task[None]] = set()
-        self._arrived: set[asyncio.Transport] = set()
-        self._connections: set[Connection] = set()
+        self._guests: dict[asyncio.Task[None], asyncio.Transport] = {}
+        self._closing = False
         self.port = 0
 
     async def open(self, host: str, port: int) -> None:
@@ -89,73 +88,63 @@ class Listener:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening and drop every connection."""
+        """Stop listening, drop every connection and wait until all of them are over."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
-        for task in self._welcomes:
-            task.cancel()
-        for raw in tuple(self._arrived):
+        # asyncio may have accepted connections that it has not handed over yet: they come in the next turns of its
+        # loop, and are dropped as they come.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for raw in self._guests.values():
             raw.abort()
-        await asyncio.gather(*self._welcomes, return_exceptions=True)
-        for connection in tuple(self._connections):
-            connection.abort()
-        for connection in tuple(self._connections):
-            await connection.wait_lost()
-        # One more turn: whoever waits for the end of a connection runs after it.
-        await asyncio.gather(*self._welcomes, return_exceptions=True)
+        await asyncio.gather(*self._guests)
 
     def arrived(self, raw: asyncio.Transport) -> None:
         """A TCP connection has been accepted; nothing is read from it before TLS is there to read it."""
+        if self._closing:
+            raw.abort()
+            return
         raw.pause_reading()
         raw.set_write_buffer_limits(high=0)
         sock: socket.socket = raw.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         task = asyncio.get_running_loop().create_task(self._welcome(raw, self._reception.new_number()))
-        self._arrived.add(raw)
-        self._welcomes.add(task)
-        task.add_done_callback(self._welcomes.discard)
+        self._guests[task] = raw
+        task.add_done_callback(self._guests.pop)
 
     async def _welcome(self, raw: asyncio.Transport, number: int) -> None:
+        """The whole life of one connection."""
         peer = _spelled(raw.get_extra_info("peername"))
         early = Early()
         try:
-            tls = await asyncio.get_running_loop().start_tls(
-                raw,
-                early,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=self._handshake,
-                ssl_shutdown_timeout=_SHUTDOWN,
-            )
-            if tls is None or early.lost:
-                raise ConnectionResetError("the client went away")
-        except OSError as error:
-            raw.abort()
-            self._reception.refused(Refused(number, peer, _reason(error)))
-            return
-        except BaseException:
-            raw.abort()
-            raise
+            try:
+                tls = await asyncio.get_running_loop().start_tls(
+                    raw,
+                    early,
+                    self._context,
+                    server_side=True,
+                    ssl_handshake_timeout=self._handshake,
+                    ssl_shutdown_timeout=_SHUTDOWN,
+                )
+                if tls is None or early.lost:
+                    raise ConnectionResetError("the client went away")
+            except OSError as error:
+                reason = "the server was closed" if self._closing else _reason(error)
+                self._reception.refused(Refused(number, peer, reason))
+                return
+            await self._serve(raw, tls, early, Greeted(number, peer, *_agreed(tls)))
         finally:
-            self._arrived.discard(raw)
-        await self._serve(raw, tls, early, number)
+            raw.abort()
 
-    async def _serve(self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, number: int) -> None:
-        secured: ssl.SSLObject = tls.get_extra_info("ssl_object")
-        cipher = secured.cipher()
-        peer = _spelled(raw.get_extra_info("peername"))
-        self._reception.greeted(Greeted(number, peer, secured.version() or "", cipher[0] if cipher else ""))
-        connection = Connection(number, raw, tls)
-        self._connections.add(connection)
-        try:
-            if raw.is_closing():
-                # It was over before HTTP came: TLS 1.3 ends its handshake before the client has judged it.
-                raw.abort()
-            else:
-                self._hand_over(connection, tls, early)
-            self._reception.gone(connection, await connection.cause_of_end())
-        finally:
-            self._connections.discard(connection)
+    async def _serve(self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, greeted: Greeted) -> None:
+        self._reception.greeted(greeted)
+        connection = Connection(greeted.number, raw, tls)
+        if raw.is_closing():
+            raw.abort()  # it was over before HTTP came
+        else:
+            self._hand_over(connection, tls, early)
+        self._reception.gone(connection, await connection.cause_of_end())
 
     def _hand_over(self, connection: Connection, tls: asyncio.Transport, early: Early) -> None:
         http = self._reception.http(connection)
@@ -198,6 +187,13 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ConnectionResetError):
         return "the client went away"
     return str(error) or type(error).__name__
+
+
+def _agreed(tls: asyncio.Transport) -> tuple[str, str]:
+    """TLS version and cipher suite."""
+    secured: ssl.SSLObject = tls.get_extra_info("ssl_object")
+    cipher = secured.cipher()
+    return secured.version() or "", cipher[0] if cipher else ""
 
 
 def _spelled(address: object) -> str:
