@@ -127,8 +127,8 @@ class Judge:
             tuple(self._events),
         )
 
-    def _open(self, line_no: int) -> Ongoing:
-        """The attempt that goes on; a new one, if none does."""
+    def _open(self, line_no: int, *, late: bool = False) -> Ongoing:
+        """The attempt that goes on; a new one, if none does; `late`: errors told of it before anything else did."""
         last = self._last
         if last is None or last.phase is not Phase.RUNNING:
             if last is not None and last.phase is Phase.SWITCHED:
@@ -136,7 +136,7 @@ class Judge:
             elif last is not None and last.phase is Phase.TRIAL:
                 last.reached = last.alive = True
                 last.trouble = None
-            stray, self._stray = self._stray, []
+            stray, self._stray = self._stray if late else [], []
             first_line = stray[0].line_no if stray else line_no
             if last is not None:
                 self._lay_down(last)
@@ -189,7 +189,7 @@ class Judge:
         if last is not None and last.phase is Phase.SWITCHED:
             # Something of the attempt before that was said late: what asks for another says START.
             return
-        attempt = self._open(record.line_no)
+        attempt = self._open(record.line_no, late=record.level == "E")
         if sign is Sign.PROGRESS:
             attempt.causes.clear()
             offset = writing_to(record)
@@ -206,7 +206,7 @@ class Judge:
             last.last_line = record.line_no
             self._stray = []
             return
-        attempt = self._open(record.line_no)
+        attempt = self._open(record.line_no, late=True)
         attempt.end(*attempt.refusal(record))
         attempt.last_line = record.line_no
 

@@ -15,7 +15,7 @@ device said, a line echoed, a quotation. So a record inside a line counts only w
 * inside a record it needs that record's habits (a build with colours colours its E, W and I) and a time that is
   no earlier, for one clock drives both; only a bootloader starts from 0 again;
 * behind text that is no record it must follow directly, as a cut does: behind a blank it is quoted text, unless
-  what stands before it is garbage, or the torn head of a record.
+  what stands before it is garbage, the torn head of a record, or a prompt.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _START = re.compile(rf"({_COLOUR})?+([EWIDV]) (?:\(({_TIME})\) |(?(1)|(?!)))([^:
 _TIMELESS = re.compile(r"([EWIDV]) ([A-Za-z][A-Za-z0-9_.\-]{1,31}+): ")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 _GARBAGE = re.compile(r"[^\x20-\x7e\t]")
-_TORN_HEAD = re.compile(r"(?:entry |[EWIDV](?: (?:\([0-9:. \-]{0,21}+\)? ?)?)?)\Z")
+_NO_PROSE = re.compile(r"(?:entry |[A-Za-z0-9_.\-]{0,24}+> |[EWIDV](?: (?:\([0-9:. \-]{0,21}+\)? ?)?)?)\Z")
 
 _INTERRUPTIONS = re.compile(
     r"(?:ESP-ROM:esp[0-9a-z]{2,8}-[0-9a-z\-]{8,24}|ets [A-Z][a-z]{2} [ 0-9][0-9] 20[0-9]{2} [0-9:]{8}) ?+\Z"
@@ -143,7 +143,7 @@ def _is_cut(text: str, begin: int, head: re.Match[str] | None, match: re.Match[s
         return (
             not text[start - 1].isspace()
             or _GARBAGE.search(text, begin, start) is not None
-            or _TORN_HEAD.match(text[begin:start]) is not None
+            or _NO_PROSE.match(text[begin:start]) is not None
         )
     if head[1] is not None and match[2] in "EWI":
         return False
@@ -172,4 +172,5 @@ def _interrupts(text: str, match: re.Match[str]) -> bool:
     if match[0].startswith("rst:"):
         # Never alone in the middle of a line: the banner comes first. Garbage may have eaten the banner.
         return _GARBAGE.match(text[match.start() - 1]) is not None
-    return not _quoted(text, 0, match.start())
+    # The ROM's banner goes to the end of its line, so nobody has closed a quotation behind it.
+    return not match[0].startswith("Guru") or not _quoted(text, 0, match.start())

@@ -292,6 +292,13 @@ def test_the_first_error_after_the_last_progress_decides() -> None:
     assert found.attempts[0].causes[-1] == "advanced_https_ota_example: ESP_HTTPS_OTA upgrade failed"
 
 
+def test_what_failed_long_before_the_update_is_not_its_reason() -> None:
+    device = Device().boot("factory", "1").log("E", "HTTP_CLIENT", "Connection failed, sock < 0").download("ota_0")
+    device.log("E", "esp_https_ota", "data read -1, errno 128")
+    found = device.say("ESP_HTTPS_OTA upgrade failed", level="E").judged()
+    assert found.reason == "esp_https_ota: data read -1, errno 128"
+
+
 def simple() -> Device:
     """`simple_ota` of v4.4, which says nothing about success: up to the second verification of the image."""
     device = Device(tag="simple_ota_example").rom().bootloader("factory").description("1").say("Starting OTA example")

@@ -82,6 +82,7 @@ def test_no_record(line: str) -> None:
         # behind garbage, and with half of its colour
         ("\xff\xfe I (10) a: x", [("\\xff\\xfe ",), ("I", 10, "a", "x")]),
         ("[0;32mI (10) a: x" + RESET, [("[0;32m",), ("I", 10, "a", "x")]),
+        ("esp32> I (10) a: x", [("esp32> ",), ("I", 10, "a", "x")]),
         ("entry 0x403cI (10) a: x", [("entry 0x403c",), ("I", 10, "a", "x")]),
     ],
 )
