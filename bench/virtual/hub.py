@@ -43,6 +43,11 @@ class Hub:
             for call in calls:
                 call()
 
+    @property
+    def wakeup(self) -> int:
+        """A file descriptor; a byte written to it ends the present wait."""
+        return self._wake.fileno()
+
     def end(self) -> None:
         """Have `run` return; from any thread, also from a signal handler."""
         self._ending = True

@@ -93,10 +93,14 @@ def _ended_by_signals(hub: Hub) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (what signal handlers are given)
         hub.end()
 
+    # A handler runs between two bytecodes: a signal that comes just before the loop begins to wait would wait with
+    # it. The interpreter's C handler writes to this descriptor at once, which ends the wait.
+    wakeup = signal.set_wakeup_fd(hub.wakeup, warn_on_full_buffer=False)
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
+        signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
 
