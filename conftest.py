@@ -6,4 +6,10 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.reporting",
     "fixtures.embedded",
+    "fixtures.board",
+    "fixtures.firmware",
+    "fixtures.timeline",
+    "fixtures.server",
+    "fixtures.evidence",
+    "fixtures.ota",
 ]

@@ -30,4 +30,4 @@ def test_an_image_with_a_flipped_tag_is_refused(ota: Ota, release: Draft, keys: 
     """One wrong bit in the authentication tag, and the image is not believed."""
     ota.start(release.version("2").encrypted(keys.device_public).with_flipped_tag())
 
-    ota.expect_refused("Invalid Auth Tag")
+    ota.expect_refused("Invalid Auth")

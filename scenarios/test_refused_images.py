@@ -47,4 +47,4 @@ def test_an_image_for_another_chip_is_refused(ota: Ota, release: Draft) -> None:
     ota.start(release.version("2").chip_id(other))
 
     ota.expect(START, CONNECTED, GET_IMG_DESC, VERIFY_CHIP_ID(other), ABORT, forbid(FINISH))
-    ota.expect_refused("mismatch chip ID, expected")
+    ota.expect_refused("Mismatch chip id, expected")

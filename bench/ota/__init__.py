@@ -12,6 +12,7 @@ from bench.ota.firmware import ENABLED_BY, Firmware
 from bench.ota.keys import Keys
 from bench.ota.ota import Device, Ota
 from bench.ota.slots import FlashView, Slot
+from bench.ota.tap import Tap
 
 __all__ = [
     "DIALECTS",
@@ -24,5 +25,6 @@ __all__ = [
     "Keys",
     "Ota",
     "Slot",
+    "Tap",
     "dialect_of",
 ]

@@ -46,9 +46,7 @@ def _stock(tag: str, prompt: str, *, prints_events: bool = False) -> Dialect:
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
-        "advanced_https_ota": _stock(
-            "advanced_https_ota_example", "Starting Advanced OTA example", prints_events=True
-        ),
+        "advanced_https_ota": _stock("advanced_https_ota_example", "Starting Advanced OTA example", prints_events=True),
         "pre_encrypted_ota": _stock("pre_encrypted_ota_example", "Starting Pre Encrypted OTA example"),
     }
 )
@@ -57,7 +55,5 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 def dialect_of(app: str) -> Dialect:
     """The dialect of an application. Raises `BenchError` for one that the bench does not know."""
     if app not in DIALECTS:
-        raise BenchError(
-            f"the bench does not know how {app!r} tells what it does; known are {', '.join(DIALECTS)}"
-        )
+        raise BenchError(f"the bench does not know how {app!r} tells what it does; known are {', '.join(DIALECTS)}")
     return DIALECTS[app]

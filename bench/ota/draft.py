@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
+from random import SystemRandom
 
 from bench.errors import BenchError
 from bench.images import Image
@@ -57,7 +57,7 @@ class Draft:
 
     def encrypted(self, public_key: bytes) -> Draft:
         """Pre-encrypted for `esp_encrypted_img` with an RSA-3072 public key (PEM)."""
-        return replace(self, payload=encrypt(self.data, public_key))
+        return replace(self, payload=encrypt(self.data, public_key, rng=SystemRandom()))
 
     def with_flipped_tag(self) -> Draft:
         """Pre-encrypted, with one bit of the AES-GCM tag inverted."""

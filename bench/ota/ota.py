@@ -34,9 +34,6 @@ from bench.timeline.explain import divergence
 
 __all__ = ["Device", "Ota"]
 
-PATIENCE = 30.0
-"""Seconds (real ones) that a scenario waits for what must come."""
-
 
 class Device(Protocol):
     """What the bench does to the device itself: type on its console, and pulse EN."""
@@ -51,7 +48,7 @@ class Device(Protocol):
 class Ota:
     """The update of one board.
 
-    Waiting always goes on from where the last wait ended, so that no line is taken twice.
+    `patience` is how many (real) seconds it waits for what must come. Waiting always goes on from where the last wait ended, so that no line is taken twice.
     """
 
     def __init__(
@@ -65,8 +62,7 @@ class Ota:
         server: OtaServer,
         timeline: Timeline,
         verdict: Callable[[], tuple[str, str | None]],
-        keep: Callable[[str, bytes], None] = lambda _name, _data: None,
-        patience: float = PATIENCE,
+        patience: float = 30.0,
     ) -> None:
         self.firmware = firmware
         self.timeline = timeline
@@ -76,7 +72,6 @@ class Ota:
         self._supply = supply
         self._flash = flash
         self._verdict = verdict
-        self._keep = keep
         self._patience = patience
         self._at = -1
         self._started = -1
@@ -149,7 +144,6 @@ class Ota:
         """Put a draft up on the server under a name of its own."""
         self._releases += 1
         name = f"release-{self._releases}.bin"
-        self._keep(name, draft.data)
         return self.server.publish(f"/{name}", draft.data, *draft.faults)
 
     def wait_until_ready(self) -> None:

@@ -1,0 +1,27 @@
+"""Resetting a running board by EN, through the serial port's RTS as devkits wire it.
+
+esptool's own `hard_reset` first writes a register of the ESP32-S3 through the serial loader; to an application that
+reads its console those bytes are input, and nobody answers them for three seconds. This only pulses the line.
+"""
+
+from __future__ import annotations
+
+import time
+
+import serial
+
+__all__ = ["pulse_enable"]
+
+HOLD = 0.1
+"""Seconds that EN is held low: long enough for the RC delay of a devkit's EN (10 kOhm, 1 uF), as esptool holds it."""
+
+
+def pulse_enable(port: serial.SerialBase) -> None:
+    """Pull EN low and let it go, with IO0 high all the while, so that the board boots from flash."""
+    port.dtr = False
+    port.rts = True
+    # pyserial on Windows sends RTS only with the next DTR; harmless elsewhere.
+    port.dtr = False
+    time.sleep(HOLD)
+    port.rts = False
+    port.dtr = False

@@ -1,0 +1,1 @@
+"""Tests of bench/ota: the words of a scenario, without pytest-embedded."""
