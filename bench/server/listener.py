@@ -83,6 +83,8 @@ class Listener:
             self._server = await loop.create_server(lambda: _Arrival(self), host, port, backlog=256)
         except OSError as error:
             raise _cannot_listen(host, port, error) from error
+        except UnicodeError as error:
+            raise ServerError(f"cannot listen on {host!r}: it is neither a host name nor an IP address") from error
         except OverflowError as error:
             raise ServerError(f"there is no port {port}: 0 (any free one) to 65535") from error
         self.port = self._server.sockets[0].getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -88,11 +89,9 @@ def test_garbage_before_tls(server: OtaServer, client: Client, garbage: bytes) -
     with plain(server) as peer:
         peer.sendall(garbage)
         peer.shutdown(socket.SHUT_WR)
-        try:
+        with contextlib.suppress(ConnectionResetError):
             while peer.recv(4096):
                 pass
-        except ConnectionResetError:
-            pass
     assert client.told("tls", after, ok=False)
 
 
@@ -201,16 +200,14 @@ def test_a_client_that_does_not_read_is_counted_by_what_left_and_blocks_nobody(
         server.close()
         told = client.told("response", announced=20_000_000)
         assert told.data["complete"] is False
-        got = 0
-        try:
+        got = bytearray()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             while part := peer.recv(65536):
-                got += len(part)
-        except (ConnectionError, ssl.SSLError):
-            pass
-        assert isinstance(told.data["sent"], int)
-        assert 0 < told.data["sent"] < 20_000_000
-        # Headers and at most one TLS record that was on its way when the server was closed.
-        assert got <= told.data["sent"] + 16_384 + 1_000
+                got += part
+    body = bytes(got).partition(b"\r\n\r\n")[2]
+    # The kernel delivers what it took before the socket was closed; a TLS record that it took in part opens for nobody.
+    assert 0 < len(body) < 20_000_000
+    assert told.data["sent"] == len(body)
 
 
 def test_nothing_is_left_when_it_is_closed(authority: Authority, timeline: Timeline) -> None:
