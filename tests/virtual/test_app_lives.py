@@ -9,6 +9,7 @@ from bench.builds import VirtualBuild
 from bench.builds.firmware import application
 from bench.flash.otadata import OtaData, OtaImgState
 from bench.images import Behaviour, Image
+from bench.virtual.door import CutPlan, Phase
 from tests.reference import reference
 from tests.virtual.lifelike import ANTI_ROLLBACK, TWO_OTA, Console, Life, live
 from tests.virtual.peer import answering, response, serve
@@ -159,3 +160,79 @@ def test_without_a_network_it_waits_for_an_address(authority: trustme.CA) -> Non
         life.machine.network.set_up(False)
         life.boot("https://127.0.0.1:1/")
         assert life.console.lines[-1] == "I ethernet_connect: Waiting for IP(s)."
+
+
+@pytest.mark.parametrize("purpose", ["ota:erase", "ota:write", "otadata"])
+def test_power_lost_in_mid_update_leaves_the_old_version_and_another_try_succeeds(
+    purpose: str, authority: trustme.CA
+) -> None:
+    new = application(build(authority, "2", "v5.3.1"))
+    with live(csv=ANTI_ROLLBACK) as life:
+        life.flash(build(authority, "1", "v5.3.1"))
+        life.boot()
+        life.machine.flash.door.plan(CutPlan(purpose, Phase.MIDDLE, 2 if purpose == "otadata" else 20))
+        update(life, authority, new)
+        assert life.machine.flash.door.fired
+        life.console.raw.clear()
+        life.boot()
+        assert "I app_init: App version:      1" in life.console.lines
+        life.console.raw.clear()
+        update(life, authority, new)
+        assert "I app_init: App version:      2" in life.console.lines
+
+
+def test_a_cut_in_mid_confirmation_rolls_back_and_never_loses_both_slots(authority: trustme.CA) -> None:
+    new = application(build(authority, "2", "v5.3.1"))
+    with live(csv=ANTI_ROLLBACK) as life:
+        life.flash(build(authority, "1", "v5.3.1"))
+        life.machine.flash.door.plan(CutPlan("otadata:confirm", Phase.AFTER, 1))
+        update(life, authority, new)
+        life.console.raw.clear()
+        life.boot()
+        assert "I app_init: App version:      1" in life.console.lines
+
+
+def test_a_real_image_asks_for_credentials_and_updates_itself(authority: trustme.CA) -> None:
+    """advanced_https_ota as Espressif built it: Wi-Fi, certificate bundle, no version check, resumption."""
+    data = reference("images/esp32-advanced_https_ota-v5.5-dev.bin").read_bytes()
+    with live("esp32") as life, serve(answering(response(data))) as peer:
+        life.flash(build(authority, "1", "v5.3.1", chip="esp32", layout="factory_two_ota"))
+        life.machine.flash.poke(life.partition("factory").offset, data)
+        life.boot()
+        assert life.console.lines[-1] == "I example_connect: Please input ssid password:"
+        life.console.raw.clear()
+        life.boot("myssid secret", peer.url(scheme="http"))
+        assert life.content("ota_0").startswith(data)
+        told = [line for life_ in lives(life.console)[:1] for line in life_]
+        assert "I example_connect: Connecting to myssid..." in told
+        assert "I esp_https_ota: Writing to <ota_0> partition at offset 0x110000" in told
+        assert told[-1] == "I advanced_https_ota_example: ESP_HTTPS_OTA upgrade successful. Rebooting ..."
+        assert "I boot: Loaded app from partition at offset 0x110000" in life.console.lines
+        assert "secret" not in "".join(life.console.lines)
+    with live("esp32") as life, serve(answering(response(data)), authority=authority) as peer:
+        life.flash(build(authority, "1", "v5.3.1", chip="esp32", layout="factory_two_ota"))
+        life.machine.flash.poke(life.partition("factory").offset, data)
+        life.boot("myssid secret", peer.url())
+        assert life.console.lines[-8:-5] == [
+            "E esp-x509-crt-bundle: Failed to verify certificate",
+            "E esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x3000",
+            "E esp-tls: Failed to open new connection",
+        ]
+
+
+def test_a_virtual_build_takes_a_real_image_over_tls_and_boots_it(authority: trustme.CA) -> None:
+    data = reference("images/esp32-advanced_https_ota-v5.5-dev.bin").read_bytes()
+    with live("esp32") as life:
+        life.flash(build(authority, "1", "v5.3.1", chip="esp32", layout="factory_two_ota"))
+        update(life, authority, Image.parse(data))
+        assert life.console.lines[-1] == "I example_connect: Please input ssid password:"
+        assert "I app_init: App version:      v5.5-dev-1460-gea06535ab28-dirt" in life.console.lines
+
+
+def test_an_unknown_project_boots_and_idles(authority: trustme.CA) -> None:
+    with live(csv=ANTI_ROLLBACK) as life:
+        life.flash(build(authority, "1", "v5.3.1"))
+        other = application(build(authority, "7", "v5.3.1")).with_project_name("somebody_s_app")
+        update(life, authority, other)
+        assert "I app_init: Project name:     somebody_s_app" in life.console.lines
+        assert life.console.lines[-1] == "I main_task: Calling app_main()"

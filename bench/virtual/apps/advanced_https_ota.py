@@ -14,7 +14,7 @@ from bench.virtual import panic
 from bench.virtual.apps.example import Example
 from bench.virtual.idf.connect import example_connect
 from bench.virtual.idf.err import EspError
-from bench.virtual.idf.https_ota import HttpsOta, HttpsOtaConfig, OtaEvent
+from bench.virtual.idf.https_ota import HttpsOtaConfig, OtaEvent
 from bench.virtual.running import Running
 
 __all__ = ["run"]
@@ -39,11 +39,11 @@ _WRITING = "Writing to flash: %d written"
 
 def run(running: Running) -> NoReturn:
     """app_main, and then the example's task."""
-    example = Example(running, _TAG)
-    running.log.info(_TAG, "OTA example app_main start")
-    example_connect(running)
-    _confirm(example)
-    _task(example)
+    with Example(running, _TAG) as example:
+        running.log.info(_TAG, "OTA example app_main start")
+        example_connect(running)
+        _confirm(example)
+        _task(example)
 
 
 def _confirm(example: Example) -> None:
@@ -82,11 +82,7 @@ def _task(example: Example) -> NoReturn:
             example.app_main_returned()
 
     config = HttpsOtaConfig(http, handler, max_request=example.options.max_request)
-    try:
-        ota = HttpsOta(example.running, example.ops, config)
-    except EspError:
-        log.error(_TAG, "ESP HTTPS OTA Begin failed")
-        example.delete_task()
+    ota = example.begin(config)
     try:
         description = ota.get_img_desc()
     except EspError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from types import TracebackType
 from typing import NoReturn
 
 from bench.images import AppDesc
 from bench.virtual.apps.options import Options
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.http_client import HttpConfig
-from bench.virtual.idf.https_ota import DecryptNotFinished, HttpsOta
+from bench.virtual.idf.https_ota import DecryptNotFinished, HttpsOta, HttpsOtaConfig
 from bench.virtual.idf.ota_ops import OtaOps
 from bench.virtual.machine import ResetReason
 from bench.virtual.running import Running
@@ -19,7 +21,7 @@ _URL_LIMIT = 255  # OTA_URL_SIZE less the terminator
 
 
 class Example:
-    """One running OTA example.
+    """One running OTA example; leaving it, by reset or power loss, closes what it opened on the host.
 
     Args:
         tag: of its own log lines
@@ -33,6 +35,25 @@ class Example:
         self.options = Options.read(running)
         self.ops = OtaOps(running)
         self._returned = False
+        self._open = ExitStack()
+
+    def __enter__(self) -> Example:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def begin(self, config: HttpsOtaConfig) -> HttpsOta:
+        """esp_https_ota_begin; where it fails the task ends."""
+        try:
+            ota = HttpsOta(self.running, self.ops, config)
+        except EspError:
+            self.log.error(self.tag, "ESP HTTPS OTA Begin failed")
+            self.delete_task()
+        self._open.callback(ota.close)
+        return ota
 
     def app_main_returned(self) -> None:
         """The example's task waits for the first time, so the main task goes on, and ends. Only once."""

@@ -15,7 +15,7 @@ from bench.virtual.apps.example import Example
 from bench.virtual.idf.connect import example_connect
 from bench.virtual.idf.encrypted_img import DecryptHandle
 from bench.virtual.idf.err import EspError
-from bench.virtual.idf.https_ota import HttpsOta, HttpsOtaConfig, OtaEvent
+from bench.virtual.idf.https_ota import HttpsOtaConfig, OtaEvent
 from bench.virtual.running import Running
 
 __all__ = ["run"]
@@ -26,13 +26,13 @@ _APP_DESC_AT = 24 + 8
 
 def run(running: Running) -> NoReturn:
     """app_main, and then the example's task."""
-    example = Example(running, _TAG)
-    example_connect(running)
-    if example.options.behaviour == Behaviour.ABORT:
-        panic.abort(running)
-    if example.options.behaviour == Behaviour.HANG_BEFORE_CONFIRM:
-        running.machine.idle()
-    _task(example)
+    with Example(running, _TAG) as example:
+        example_connect(running)
+        if example.options.behaviour == Behaviour.ABORT:
+            panic.abort(running)
+        if example.options.behaviour == Behaviour.HANG_BEFORE_CONFIRM:
+            running.machine.idle()
+        _task(example)
 
 
 def _task(example: Example) -> NoReturn:
@@ -61,11 +61,7 @@ def _task(example: Example) -> NoReturn:
         decrypt=decrypt,
         enc_img_header_size=EncryptedHeader.SIZE,
     )
-    try:
-        ota = HttpsOta(example.running, example.ops, config)
-    except EspError:
-        log.error(_TAG, "ESP HTTPS OTA Begin failed")
-        example.delete_task()
+    ota = example.begin(config)
     performed = example.perform(ota)
     if not ota.is_complete_data_received():
         log.error(_TAG, "Complete data was not received.")

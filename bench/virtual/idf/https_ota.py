@@ -104,7 +104,7 @@ class HttpsOta:
         self._http = OtaHttp(self._client, self._log)
         try:
             self._partition = self._begin()
-        except EspError:
+        except BaseException:  # a reset, too
             self._client.close()
             raise
 
@@ -347,6 +347,10 @@ class HttpsOta:
     def abort(self) -> None:
         """esp_https_ota_abort: let go of everything; what was written stays in the slot."""
         self._post(OtaEvent.ABORT)
+        self.close()
+
+    def close(self) -> None:
+        """Close the host's socket, as a reset in mid-update leaves it open."""
         self._client.close()
 
     def _post(self, event: OtaEvent, payload: int | None = None) -> None:

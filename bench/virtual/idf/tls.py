@@ -188,7 +188,7 @@ class Transport:
                 again.close()
                 raise
             secured = again
-        # A FIN without close_notify must be told from one with it; typeshed does not know the attribute.
+        # An end within a record must be told from a close_notify; typeshed does not know the attribute.
         secured.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         return secured
 
@@ -251,9 +251,10 @@ class Transport:
         if self._ended:
             return self._failed(errnos.ENOTCONN)
         try:
-            if self._notified:
-                # behind a close_notify comes nothing but the end of the connection
-                socket.socket.recv(connection, 1, socket.MSG_PEEK)
+            # A look at the bare socket first: OpenSSL tells neither FIN nor RST from other ends of a connection.
+            there = not isinstance(connection, ssl.SSLSocket) or connection.pending() > 0
+            there = there or socket.socket.recv(connection, 1, socket.MSG_PEEK) != b""
+            if not there or self._notified:  # behind a close_notify comes nothing but the end
                 self._machine.check()
                 return self._end()
             data = connection.recv(_RECORD)
@@ -268,6 +269,8 @@ class Transport:
             return self._read_error(_SSL_FATAL_ALERT_MESSAGE)
         except OSError as error:
             self._machine.check()
+            if not self._machine.network.up:
+                return self._silence()
             return self._failed(errnos.of_host(error))
         self._machine.check()
         if data:
@@ -287,12 +290,13 @@ class Transport:
         return CLOSED_BY_FIN
 
     def _silence(self) -> int:
-        """Nothing came; on a dead network keep-alive ends the wait in the end."""
-        self._waited_in_vain()
+        """Nothing came in time; without a network keep-alive gives the connection up in the end."""
+        if self._machine.network.up:
+            self._waited_in_vain()
+            return TIMEOUT
+        self._machine.clock.sleep(self._timeout_ms)  # the host's socket was shut down and did not wait
         self._silent_ms += self._timeout_ms
-        if not self._machine.network.up and self._silent_ms >= _KEEP_ALIVE_MS:
-            return self._failed(errnos.ECONNABORTED)
-        return TIMEOUT
+        return self._failed(errnos.ECONNABORTED) if self._silent_ms >= _KEEP_ALIVE_MS else TIMEOUT
 
     def _failed(self, number: int) -> int:
         self.errno = number

@@ -1,0 +1,231 @@
+"""The virtual board's HTTP client: the bytes it asks with, and what it makes of answers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.virtual.idf.err import EspErr, EspError
+from bench.virtual.idf.http_client import HttpClient, HttpConfig
+from bench.virtual.idf.http_parser import Response, Url, parse_url
+from bench.virtual.idf.tls import Trust
+from tests.virtual.lifelike import Life, firmware, live
+from tests.virtual.peer import Peer, Script, answering, response, serve
+
+# -- reading responses
+
+MESSAGES = {
+    b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world": (200, b"hello world"),
+    b"HTTP/1.1 206 Partial Content\r\ncontent-length:5\r\n\r\nhello": (206, b"hello"),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=1\r\n world\r\n0\r\n\r\n": (
+        200,
+        b"hello world",
+    ),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n0\r\nX: y\r\n\r\n": (200, b"h"),
+    b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n": (404, b""),
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n": (304, b""),
+}
+
+
+@pytest.mark.parametrize(("message", "status", "body"), [(m, *value) for m, value in MESSAGES.items()])
+def test_a_response_is_read_whole_or_in_pieces_and_no_further(message: bytes, status: int, body: bytes) -> None:
+    for pieces in ([message], [message + b"HTTP/1.1 500"], [message[at : at + 1] for at in range(len(message))]):
+        answer = Response()
+        assert b"".join(answer.feed(piece) for piece in pieces) == body
+        assert (answer.status, answer.complete) == (status, True)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6), st.integers(1, 50))
+def test_chunks_come_out_as_they_went_in(chunks: list[bytes], size: int) -> None:
+    data = [chunk for chunk in chunks if chunk]
+    message = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    message += b"".join(f"{len(chunk):X}\r\n".encode() + chunk + b"\r\n" for chunk in data) + b"0\r\n\r\n"
+    answer = Response()
+    got = b"".join(answer.feed(message[at : at + size]) for at in range(0, len(message), size))
+    assert got == b"".join(data)
+    assert answer.complete
+
+
+@given(st.binary(max_size=300))
+def test_rubbish_is_never_a_response_with_a_body(rubbish: bytes) -> None:
+    answer = Response()
+    if not rubbish.startswith(b"HTTP/"):
+        assert answer.feed(rubbish) == b""
+        assert not answer.has_headers
+
+
+def test_a_body_without_length_ends_with_the_connection() -> None:
+    answer = Response()
+    assert answer.feed(b"HTTP/1.1 200 OK\r\n\r\nabc") == b"abc"
+    assert answer.feed(b"def") == b"def"
+    assert not answer.complete
+    answer.finish()
+    assert answer.complete
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://10.0.2.2:8070/a.bin?x=1", Url("https", "10.0.2.2", 8070, "/a.bin", "x=1")),
+        ("http://host", Url("http", "host", 0, "", "")),
+        ("/moved.bin", Url("", "", 0, "/moved.bin", "")),
+        ("moved.bin", None),
+        ("https:///x", None),
+        ("https://host:port/x", None),
+        ("https://host/with space", None),
+        ("", None),
+    ],
+)
+def test_urls(text: str, url: Url | None) -> None:
+    assert parse_url(text) == url
+
+
+# -- asking
+
+
+@contextmanager
+def client_of(script: Script, *, idf_ver: str = "v5.1.4") -> Iterator[tuple[HttpClient, Peer, Life]]:
+    with serve(script) as peer, live() as life:
+        running = life.running(firmware(idf_ver=idf_ver))
+        config = HttpConfig(peer.url(scheme="http"), Trust(None), timeout_ms=100)
+        client = HttpClient(running, config)
+        try:
+            yield client, peer, life
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize(("release", "length"), [("v5.1.4", "Content-Length: 0\r\n"), ("v5.5", "")])
+def test_the_request_is_the_device_s_byte_for_byte(release: str, length: str) -> None:
+    with client_of(answering(response(b"")), idf_ver=release) as (client, peer, _):
+        client.open()
+        client.fetch_headers()
+        assert peer.requests == [
+            (
+                "GET /image.bin HTTP/1.1\r\nUser-Agent: ESP32 HTTP Client/1.0\r\n"
+                f"Host: 127.0.0.1:{peer.port}\r\n{length}\r\n"
+            ).encode()
+        ]
+
+
+def test_a_range_keeps_its_place_and_a_connection_is_used_again() -> None:
+    with client_of(answering(response(b"abc"))) as (client, peer, _):
+        for value in ("bytes=0-2", "bytes=3-5"):
+            client.set_header("Range", value)
+            client.open()
+            client.fetch_headers()
+            assert client.read(100) == b"abc"
+        assert peer.connections == 1
+        asked = [request.split(b"\r\n")[3] for request in peer.requests]
+        assert asked == [b"Range: bytes=0-2", b"Range: bytes=3-5"]
+
+
+def test_reading_gives_what_was_asked_for_however_it_came() -> None:
+    body = bytes(range(256)) * 20
+
+    def dripping(connection: socket.socket, _request: bytes) -> None:
+        whole = response(body)
+        for at in range(0, len(whole), 700):
+            connection.sendall(whole[at : at + 700])
+
+    with client_of(dripping) as (client, _, _life):
+        client.open()
+        client.fetch_headers()
+        pieces = []
+        while piece := client.read(1024):
+            assert isinstance(piece, bytes)
+            pieces.append(piece)
+        assert b"".join(pieces) == body
+        assert {len(piece) for piece in pieces} == {1024}
+        assert client.is_complete_data_received()
+
+
+def test_a_redirection_to_another_host_opens_another_connection() -> None:
+    """And the Host header then lacks the port, as esp_http_client_set_url leaves it."""
+    with serve(answering(response(b"there"))) as other:
+        moved = response(b"", f"Location: http://localhost:{other.port}/new", status="301 Moved")
+        with client_of(answering(moved)) as (client, peer, _):
+            client.perform()
+            assert client.status_code == 200
+            assert len(peer.requests) == 1
+            assert other.requests[0].startswith(b"GET /new HTTP/1.1\r\nUser-Agent: ESP32 HTTP Client/1.0\r\n")
+            assert b"Host: localhost\r\n" in other.requests[0]
+
+
+def test_redirections_end_after_ten() -> None:
+    with client_of(answering(response(b"", "Location: /again", status="302 Found"))) as (client, peer, life):
+        with pytest.raises(EspError) as failed:
+            client.perform()
+        assert failed.value.code == EspErr.ESP_ERR_HTTP_MAX_REDIRECT
+        assert len(peer.requests) == 11
+        assert life.console.lines == [
+            "E HTTP_CLIENT: Error, reach max_redirection_count count=10",
+            "E HTTP_CLIENT: Error response",
+        ]
+
+
+def test_no_answer_is_a_timeout() -> None:
+    with client_of(lambda _connection, _request: None) as (client, _, life):
+        client.open()
+        with pytest.raises(EspError) as failed:
+            client.fetch_headers()
+        assert failed.value.code == -EspErr.ESP_ERR_HTTP_EAGAIN
+        assert life.console.lines == ["W HTTP_CLIENT: Connection timed out before data was ready!"]
+
+
+def test_a_stall_gives_what_came_and_then_asks_for_patience() -> None:
+    with client_of(answering(response(b"abc", length=10))) as (client, _, _life):
+        client.open()
+        client.fetch_headers()
+        assert client.read(1024) == b"abc"
+        assert client.read(1024) == -EspErr.ESP_ERR_HTTP_EAGAIN
+        assert not client.is_complete_data_received()
+
+
+def test_an_early_end_without_tls_is_told_twice() -> None:
+    """First what came is handed over, with lwIP's errno of a FIN; the next read fails."""
+
+    def cut(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(response(b"abc", length=10))
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with client_of(cut) as (client, _, life):
+        client.open()
+        client.fetch_headers()
+        assert client.read(1024) == b"abc"
+        assert client.read(1024) == EspErr.ESP_FAIL
+        assert life.console.lines == [
+            "W HTTP_CLIENT: esp_transport_read returned:-1 and errno:128 ",
+            "E transport_base: tcp_read error, errno=Socket is not connected",
+            "W HTTP_CLIENT: esp_transport_read returned:-2 and errno:128 ",
+            "E HTTP_CLIENT: transport_read: error - 57347 | ESP_ERR_TCP_TRANSPORT_CONNECTION_FAILED",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("url", "lines"),
+    [
+        ("", ["E HTTP_CLIENT: Error parse url ", "E HTTP_CLIENT: Failed to set URL"]),
+        ("nonsense", ["E HTTP_CLIENT: Error parse url nonsense", "E HTTP_CLIENT: Failed to set URL"]),
+    ],
+)
+def test_what_is_no_url_is_said(url: str, lines: list[str]) -> None:
+    with live() as life:
+        running = life.running(firmware())
+        with pytest.raises(EspError):
+            HttpClient(running, HttpConfig(url, Trust(None)))
+        assert life.console.lines == lines
+
+
+def test_a_scheme_without_transport() -> None:
+    with live() as life:
+        client = HttpClient(life.running(firmware()), HttpConfig("ftp://host/x", Trust(None)))
+        with pytest.raises(EspError) as failed:
+            client.open()
+        assert failed.value.code == EspErr.ESP_ERR_HTTP_INVALID_TRANSPORT
+        assert life.console.lines == ["E HTTP_CLIENT: No transport found"]
