@@ -6,8 +6,6 @@ the application's, so a handler has printed its line before the call that posted
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from bench.errors import FormatError
@@ -15,7 +13,8 @@ from bench.flash.partition import Partition
 from bench.images import AppDesc
 from bench.images.header import ImageHeader, revision_text
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
-from bench.virtual.idf.http_client import HttpClient, HttpConfig
+from bench.virtual.idf.http_client import HttpClient
+from bench.virtual.idf.https_ota_config import DecryptNotFinished, HttpsOtaConfig, OtaEvent
 from bench.virtual.idf.https_ota_http import OtaHttp
 from bench.virtual.idf.ota_ops import OTA_WITH_SEQUENTIAL_WRITES, OtaHandle, OtaOps
 from bench.virtual.running import Running
@@ -27,44 +26,6 @@ _HEADER_SIZE = 1024  # IMAGE_HEADER_SIZE, and the size of the buffer
 _APP_DESC_AT = 24 + 8
 _KNOWS_REVISIONS = ("ESP_HTTPS_OTA_VERIFY_CHIP_REVISION", "Verifying chip revision of new image")  # since v5.5
 _EAGAIN = -EspErr.ESP_ERR_HTTP_EAGAIN
-
-
-class OtaEvent(Enum):
-    """esp_https_ota_event_t."""
-
-    START = auto()
-    CONNECTED = auto()
-    GET_IMG_DESC = auto()
-    VERIFY_CHIP_ID = auto()
-    VERIFY_CHIP_REVISION = auto()
-    DECRYPT_CB = auto()
-    WRITE_FLASH = auto()
-    UPDATE_BOOT_PARTITION = auto()
-    FINISH = auto()
-    ABORT = auto()
-
-
-class DecryptNotFinished(Exception):
-    """The decryption took its bytes and has none to give yet."""
-
-
-@dataclass(frozen=True)
-class HttpsOtaConfig:
-    """esp_https_ota_config_t.
-
-    Args:
-        http: of the client
-        handler: is told each event and its payload, None where it has none
-        max_request: bytes a request asks for (`partial_http_download`), or None to ask for all at once
-        decrypt: decrypt callback of a pre-encrypted image: bytes in, bytes out; raises `EspError`
-        enc_img_header_size: bytes of the header of a pre-encrypted image
-    """
-
-    http: HttpConfig
-    handler: Callable[[OtaEvent, int | None], None]
-    max_request: int | None = None
-    decrypt: Callable[[bytes], bytes] | None = None
-    enc_img_header_size: int = 0
 
 
 class _State(Enum):

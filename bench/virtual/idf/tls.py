@@ -11,7 +11,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bench.virtual.idf import errnos, x509
+from bench.virtual.idf import errnos, mbedtls, x509
 from bench.virtual.idf.err import EspErr
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
@@ -35,18 +35,6 @@ _SOCKET = 54
 _RECORD = 16384
 _KEEP_ALIVE_MS = 20_000
 """Idle 5 s, then 3 probes 5 s apart (esp_http_client.c), and lwIP gives a dead connection up."""
-
-# mbedTLS error codes, without their sign.
-_NET_RECV_FAILED = 0x004C
-_NET_CONN_RESET = 0x0050
-_X509_INVALID_FORMAT = 0x2180
-_X509_CERT_VERIFY_FAILED = 0x2700
-_X509_FATAL_ERROR = 0x3000
-_SSL_BAD_PROTOCOL_VERSION = 0x6E80
-_SSL_INVALID_RECORD = 0x7200
-_SSL_CONN_EOF = 0x7280
-_SSL_FATAL_ALERT_MESSAGE = 0x7780
-_SSL_PEER_CLOSE_NOTIFY = 0x7880
 
 _CRT_PARSE_FAILED = 0x8015
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
@@ -160,7 +148,7 @@ class Transport:
             try:
                 context.load_verify_locations(cadata=trust.ca_pem)
             except (ssl.SSLError, ValueError):
-                code = f"-0x{_X509_INVALID_FORMAT:04X}"
+                code = f"-0x{mbedtls.X509_INVALID_FORMAT:04X}"
                 self._log.error(_MBEDTLS_TAG, f"mbedtls_x509_crt_parse of CA cert returned {code}")
                 self._log.error(
                     _MBEDTLS_TAG,
@@ -200,11 +188,11 @@ class Transport:
             self._log.warn(_TLS_TAG, "Failed to open new connection in specified timeout")
             return EspErr.ESP_ERR_TIMEOUT
         flags = 0
-        code = _handshake_code(failure)
+        code = mbedtls.handshake_code(failure)
         if isinstance(failure, ssl.SSLCertVerificationError):
             flags = x509.flags_of_openssl(failure.verify_code)
             if self._trust.bundle:
-                code = _X509_FATAL_ERROR
+                code = mbedtls.X509_FATAL_ERROR
                 self._log.info(_BUNDLE_TAG, "No matching trusted root certificate found")
                 self._log.error(_BUNDLE_TAG, "Failed to verify certificate")
         self._log.error(_MBEDTLS_TAG, f"mbedtls_ssl_handshake returned -0x{code:04X}")
@@ -266,7 +254,7 @@ class Transport:
             return self._end()
         except ssl.SSLError:
             self._machine.check()
-            return self._read_error(_SSL_FATAL_ALERT_MESSAGE)
+            return self._read_error(mbedtls.SSL_FATAL_ALERT_MESSAGE)
         except OSError as error:
             self._machine.check()
             if not self._machine.network.up:
@@ -301,7 +289,7 @@ class Transport:
     def _failed(self, number: int) -> int:
         self.errno = number
         if isinstance(self._socket, ssl.SSLSocket):
-            return self._read_error(_NET_CONN_RESET if number == errnos.ECONNRESET else _NET_RECV_FAILED)
+            return self._read_error(mbedtls.NET_CONN_RESET if number == errnos.ECONNRESET else mbedtls.NET_RECV_FAILED)
         self._log.error(_TRANSPORT_TAG, f"tcp_read error, errno={errnos.strerror(number)}")
         return _FAILED
 
@@ -328,19 +316,3 @@ class Transport:
         self._pending, self._at = b"", 0
         self._notified = self._ended = False
         self._silent_ms = 0
-
-
-def _handshake_code(failure: OSError) -> int:
-    """What mbedtls_ssl_handshake would have returned, without the sign."""
-    if isinstance(failure, ssl.SSLCertVerificationError):
-        return _X509_CERT_VERIFY_FAILED
-    if isinstance(failure, ssl.SSLEOFError):
-        return _SSL_CONN_EOF
-    if isinstance(failure, ssl.SSLZeroReturnError):
-        return _SSL_PEER_CLOSE_NOTIFY
-    if isinstance(failure, ssl.SSLError):
-        reason = failure.reason or ""
-        if "ALERT" in reason:
-            return _SSL_FATAL_ALERT_MESSAGE
-        return _SSL_BAD_PROTOCOL_VERSION if reason == "UNSUPPORTED_PROTOCOL" else _SSL_INVALID_RECORD
-    return _NET_CONN_RESET if errnos.of_host(failure) == errnos.ECONNRESET else _NET_RECV_FAILED

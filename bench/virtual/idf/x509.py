@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-__all__ = ["NAME_MISMATCHES", "common_name_matches", "flags_of_openssl", "verify_info"]
+__all__ = ["NAME_MISMATCHES", "common_name_matches", "flags_of_openssl", "is_address", "verify_info"]
 
 EXPIRED = 0x01
 CN_MISMATCH = 0x04
