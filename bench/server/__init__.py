@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.server.authority import Authority, default_folder
+from bench.server.desk import Patience
 from bench.server.faults import (
     Cut,
     Drip,
@@ -24,6 +25,7 @@ __all__ = [
     "Fault",
     "NotFound",
     "OtaServer",
+    "Patience",
     "Redirect",
     "Release",
     "Reset",

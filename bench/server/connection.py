@@ -14,10 +14,6 @@ from typing import Literal
 
 __all__ = ["Connection", "Early", "PeerGone"]
 
-_LINGER = 5.0
-"""Seconds that a peer has to close its side after a FIN, before the socket is reset."""
-
-
 class PeerGone(ConnectionError):
     """The connection ended before all was sent."""
 
@@ -142,9 +138,12 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self.reset()
 
-    async def settle(self) -> None:
-        """After `hang_up`: wait until the peer has closed its side too, or has had its time for it."""
-        if not await self.wait_lost(_LINGER):
+    async def settle(self, linger: float) -> None:
+        """After `hang_up`: wait until the peer has closed its side too; reset after `linger` seconds.
+
+        The time is not to be short: a reset throws away what a board, busy erasing flash, has not read yet.
+        """
+        if not await self.wait_lost(linger):
             self.reset()
             await self.wait_lost()
 

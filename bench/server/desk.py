@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -19,10 +20,23 @@ from bench.server.plan import Asked, Plan
 from bench.server.redact import kept_headers, redacted_query
 from bench.timeline import Timeline
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "Patience"]
 
 _LOG = logging.getLogger("bench.server")
 _LOG.addHandler(logging.NullHandler())  # the timeline tells it all; without a handler Python would print to stderr
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the server waits for its clients, in seconds.
+
+    Attributes:
+        handshake: for the TLS handshake to be done
+        linger: for a client to close its side after a fault has ended the connection with a FIN
+    """
+
+    handshake: float = 10.0
+    linger: float = 60.0
 
 
 class Desk:
@@ -31,12 +45,12 @@ class Desk:
     Args: as for `bench.server.OtaServer`, which documents what is noted on the timeline.
     """
 
-    def __init__(self, timeline: Timeline, authority: Authority, host: str, name: str, handshake: float) -> None:
+    def __init__(self, timeline: Timeline, authority: Authority, host: str, name: str, patience: Patience) -> None:
         self._timeline = timeline
         self._authority = authority
         self._host = host
         self._name = name
-        self._handshake = handshake
+        self._patience = patience
         self._published: dict[tuple[Door, str], Published] = {}
         self._asked: dict[tuple[Door, str], int] = {}
         self._listeners: dict[Door, Listener] = {}
@@ -89,7 +103,7 @@ class Desk:
             return connection
 
         listener = Listener(
-            Reception(number, greeted, refused, serve, self._gone), authority.issue(self._name), self._handshake
+            Reception(number, greeted, refused, serve, self._gone), authority.issue(self._name), self._patience.handshake
         )
         await listener.open(self._host, port)
         self._web.append(http)
@@ -142,7 +156,7 @@ class Desk:
                 aborted=outcome.aborted,
             )
         if connection.hung_up:
-            await connection.settle()
+            await connection.settle(self._patience.linger)
         return response
 
     def _plan(self, door: Door, method: str, path: str, headers: dict[str, str]) -> Plan:

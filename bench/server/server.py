@@ -15,7 +15,7 @@ from urllib.parse import quote
 from bench.errors import ServerError
 from bench.server.answer import Published, published_path
 from bench.server.authority import Authority
-from bench.server.desk import Desk
+from bench.server.desk import Desk, Patience
 from bench.server.faults import Fault, door_of, tell_fault
 from bench.timeline import Timeline
 
@@ -58,7 +58,7 @@ class OtaServer:
         name: what a board calls this machine; needed where `host` is a wildcard such as 0.0.0.0
         faults: those of the listener on `port`, e.g. `WrongCertificate()`; a release with others of this kind
             stands behind another port
-        handshake: seconds that a client has for its TLS handshake
+        patience: how long it waits for its clients
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class OtaServer:
         *,
         name: str | None = None,
         faults: tuple[Fault, ...] = (),
-        handshake: float = 10.0,
+        patience: Patience = Patience(),  # noqa: B008 - a frozen value
     ) -> None:
         if name is None and _is_wildcard(host):
             raise ServerError(
@@ -82,7 +82,7 @@ class OtaServer:
         self._host = host
         self._port = port
         self._faults = faults
-        self._handshake = handshake
+        self._patience = patience
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._desk: Desk | None = None
@@ -165,7 +165,7 @@ class OtaServer:
 
     async def _live(self, up: concurrent.futures.Future[None]) -> None:
         """The whole life of the server, on its own loop."""
-        desk = Desk(self.timeline, self.authority, self._host, self.name, self._handshake)
+        desk = Desk(self.timeline, self.authority, self._host, self.name, self._patience)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             try:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.server import Authority, OtaServer
+from bench.server import Authority, Cut, OtaServer, Patience
 from bench.timeline import Timeline
 from tests.server.conftest import DEADLINE, Client
 
@@ -51,7 +51,7 @@ def test_boards_reset_in_the_middle_of_the_handshake_block_nobody(server: OtaSer
 
 
 def test_a_handshake_has_a_deadline(authority: Authority) -> None:
-    with Timeline() as timeline, OtaServer(timeline, authority, handshake=0.05) as server:
+    with Timeline() as timeline, OtaServer(timeline, authority, patience=Patience(handshake=0.05)) as server:
         client = Client(authority, timeline)
         with plain(server) as silent, plain(server) as half:
             half.sendall(client_hello(client)[:30])
@@ -208,6 +208,15 @@ def test_a_client_that_does_not_read_is_counted_by_what_left_and_blocks_nobody(
     # The kernel delivers what it took before the socket was closed; a TLS record that it took in part opens for nobody.
     assert 0 < len(body) < 20_000_000
     assert told.data["sent"] == len(body)
+
+
+def test_a_client_that_does_not_close_its_side_after_a_cut_is_reset(authority: Authority, timeline: Timeline) -> None:
+    client = Client(authority, timeline)
+    with OtaServer(timeline, authority, patience=Patience(linger=0.05)) as server:
+        with client.raw(server.publish("/app.bin", bytes(100), Cut(after=50))) as peer:
+            peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.told("fault").index < client.told("closed").index
+            assert client.told("response").data["sent"] == 50
 
 
 def test_nothing_is_left_when_it_is_closed(authority: Authority, timeline: Timeline) -> None:
