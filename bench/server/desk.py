@@ -102,9 +102,8 @@ class Desk:
                 self._note("fault", connection=connection, request=None, path=None, **tell_fault(fault))
             return connection
 
-        listener = Listener(
-            Reception(number, greeted, refused, serve, self._gone), authority.issue(self._name), self._patience.handshake
-        )
+        reception = Reception(number, greeted, refused, serve, self._gone)
+        listener = Listener(reception, authority.issue(self._name), self._patience.handshake)
         await listener.open(self._host, port)
         self._web.append(http)
         self._listeners[door] = listener

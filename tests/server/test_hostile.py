@@ -212,11 +212,13 @@ def test_a_client_that_does_not_read_is_counted_by_what_left_and_blocks_nobody(
 
 def test_a_client_that_does_not_close_its_side_after_a_cut_is_reset(authority: Authority, timeline: Timeline) -> None:
     client = Client(authority, timeline)
-    with OtaServer(timeline, authority, patience=Patience(linger=0.05)) as server:
-        with client.raw(server.publish("/app.bin", bytes(100), Cut(after=50))) as peer:
-            peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert client.told("fault").index < client.told("closed").index
-            assert client.told("response").data["sent"] == 50
+    with (
+        OtaServer(timeline, authority, patience=Patience(linger=0.05)) as server,
+        client.raw(server.publish("/app.bin", bytes(100), Cut(after=50))) as peer,
+    ):
+        peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.told("fault").index < client.told("closed").index
+        assert client.told("response").data["sent"] == 50
 
 
 def test_nothing_is_left_when_it_is_closed(authority: Authority, timeline: Timeline) -> None:
