@@ -14,6 +14,7 @@ from typing import Literal
 
 __all__ = ["Connection", "Early", "PeerGone"]
 
+
 class PeerGone(ConnectionError):
     """The connection ended before all was sent."""
 

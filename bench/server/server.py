@@ -139,9 +139,7 @@ class OtaServer:
         published = Published(published_path(path), bytes(data), faults, chunked)
         port = self._call(self._running().put_up(published))
         host = f"[{self.name}]" if ":" in self.name else self.name
-        release = Release(
-            f"https://{host}:{port}{quote(published.path)}", published.path, len(data), published.sha256
-        )
+        release = Release(f"https://{host}:{port}{quote(published.path)}", published.path, len(data), published.sha256)
         self.timeline.append(
             "server",
             "release",

@@ -115,9 +115,7 @@ class Sequence:
     def __init__(self, *steps: Step) -> None:
         self.steps = steps
         self._line: tuple[Matcher | Maybe, ...] = tuple(step for step in steps if not isinstance(step, Forbid))
-        self._forbidden = tuple(
-            matcher for step in steps if isinstance(step, Forbid) for matcher in step.matchers
-        )
+        self._forbidden = tuple(matcher for step in steps if isinstance(step, Forbid) for matcher in step.matchers)
         # Trailing maybes could wait for ever: the sequence is over with the last step that must come.
         self._end = max((at + 1 for at, step in enumerate(self._line) if isinstance(step, Matcher)), default=0)
         if not self._end:
@@ -179,13 +177,9 @@ class Sequence:
     def _diverged(self, problem: str, reading: _Reading, entry: Entry, timeline: Timeline) -> Diverged:
         problem = f"{problem}\n   {explain.describe(entry)}"
         entries = timeline.entries
-        return Diverged(
-            explain.divergence(self._told(reading), problem, entries, entry, timeline.decode), entry
-        )
+        return Diverged(explain.divergence(self._told(reading), problem, entries, entry, timeline.decode), entry)
 
-    def _stopped_short(
-        self, reading: _Reading, timeline: Timeline, deadline: Deadline, after: int
-    ) -> TimedOut:
+    def _stopped_short(self, reading: _Reading, timeline: Timeline, deadline: Deadline, after: int) -> TimedOut:
         reason = "before the timeline was closed" if timeline.closed else f"within {deadline}"
         awaited = str(self._step(reading.furthest))
         entries = timeline.entries
@@ -221,4 +215,3 @@ def _walked(path: _Path | None) -> tuple[Entry, ...]:
         entries.append(path.entry)
         path = path.before
     return tuple(reversed(entries))
-

@@ -99,9 +99,7 @@ class Timeline:
     def next_entries(self, position: int, deadline: Deadline) -> tuple[Entry, ...]:
         """The entries from index `position` on, waiting for the first; empty at the deadline or after `close`."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: len(self._entries) > position or self._closed, timeout=deadline.remaining()
-            )
+            self._changed.wait_for(lambda: len(self._entries) > position or self._closed, timeout=deadline.remaining())
             return tuple(self._entries[max(position, 0) :])
 
     def timed_out(self, awaited: str, deadline: Deadline, after: int) -> TimedOut:

@@ -32,15 +32,11 @@ class Client:
             context.minimum_version = context.maximum_version = version
         return context
 
-    def connect(
-        self, release: Release, version: ssl.TLSVersion | None = None
-    ) -> http.client.HTTPSConnection:
+    def connect(self, release: Release, version: ssl.TLSVersion | None = None) -> http.client.HTTPSConnection:
         parts = urlsplit(release.url)
         assert parts.hostname is not None
         assert parts.port is not None
-        return http.client.HTTPSConnection(
-            parts.hostname, parts.port, timeout=DEADLINE, context=self.context(version)
-        )
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=DEADLINE, context=self.context(version))
 
     def ask(
         self, release: Release, method: str = "GET", path: str | None = None, **headers: str

@@ -69,9 +69,7 @@ def _read_all(peer: ssl.SSLSocket, into: bytearray) -> None:
 
 
 @pytest.mark.parametrize("fault", [Cut(after=300_001), Cut(after=10**9), Reset(after=300_001), Stall(after=300_001)])
-def test_a_fault_beyond_the_end_does_not_fire(
-    server: OtaServer, client: Client, data: bytes, fault: Fault
-) -> None:
+def test_a_fault_beyond_the_end_does_not_fire(server: OtaServer, client: Client, data: bytes, fault: Fault) -> None:
     release = server.publish("/app.bin", data, fault)
     assert client.ask(release)[1] == data
     assert client.ask(release, "HEAD")[0].status == 200
@@ -101,9 +99,7 @@ def test_a_reset_is_a_reset(server: OtaServer, client: Client, data: bytes) -> N
     assert client.told("fault", fault="reset")
 
 
-def test_the_wrong_certificate_stands_behind_a_port_of_its_own(
-    server: OtaServer, client: Client, data: bytes
-) -> None:
+def test_the_wrong_certificate_stands_behind_a_port_of_its_own(server: OtaServer, client: Client, data: bytes) -> None:
     honest = server.publish("/app.bin", data)
     wrong = server.publish("/app.bin", data, WrongCertificate())
     assert server.publish("/other.bin", data, WrongCertificate()).url.rsplit("/", 1)[0] == wrong.url.rsplit("/", 1)[0]
@@ -137,9 +133,7 @@ def test_a_server_may_have_the_wrong_certificate_on_its_own_port(client: Client)
     [(NotFound(), 404), (Status(code=503), 503), (Status(code=204), 204), (Status(code=599), 599)],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_another_status(
-    server: OtaServer, client: Client, data: bytes, fault: Fault, status: int, method: str
-) -> None:
+def test_another_status(server: OtaServer, client: Client, data: bytes, fault: Fault, status: int, method: str) -> None:
     response, body = client.ask(server.publish("/app.bin", data, fault), method)
     assert response.status == status
     assert body in (b"", f"{status}\n".encode())
@@ -183,9 +177,7 @@ def test_a_stall_may_end(server: OtaServer, client: Client, data: bytes) -> None
     assert client.told("response").data["complete"] is True
 
 
-def test_a_stalled_answer_does_not_keep_the_server_from_closing(
-    server: OtaServer, client: Client, data: bytes
-) -> None:
+def test_a_stalled_answer_does_not_keep_the_server_from_closing(server: OtaServer, client: Client, data: bytes) -> None:
     with client.raw(server.publish("/app.bin", data, Stall(after=0))) as peer:
         peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
         client.told("fault")

@@ -111,9 +111,7 @@ def test_garbage_before_tls(server: OtaServer, client: Client, garbage: bytes) -
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-def test_what_is_no_http_request_is_rejected_and_told(
-    server: OtaServer, client: Client, request_bytes: bytes
-) -> None:
+def test_what_is_no_http_request_is_rejected_and_told(server: OtaServer, client: Client, request_bytes: bytes) -> None:
     release = server.publish("/app.bin", b"x")
     with client.raw(release) as peer:
         try:

@@ -21,9 +21,7 @@ from tests.server.conftest import Client
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_download_is_whole_and_told(
-    server: OtaServer, client: Client, data: bytes, version: ssl.TLSVersion
-) -> None:
+def test_a_download_is_whole_and_told(server: OtaServer, client: Client, data: bytes, version: ssl.TLSVersion) -> None:
     release = server.publish("/app.bin", data)
     connection = client.connect(release, version)
     connection.request("GET", "/app.bin")
@@ -197,9 +195,7 @@ def test_many_at_once_are_all_counted_exactly(server: OtaServer, client: Client,
     assert {(answer["sent"], answer["complete"]) for answer in answers} == {(len(data), True)}
 
 
-def test_a_client_that_goes_away_is_told_and_the_count_is_what_left(
-    server: OtaServer, client: Client
-) -> None:
+def test_a_client_that_goes_away_is_told_and_the_count_is_what_left(server: OtaServer, client: Client) -> None:
     data = bytes(20_000_000)
     release = server.publish("/app.bin", data)
     connection = client.connect(release)
@@ -246,9 +242,7 @@ def test_curl_is_content(
     ca, out = tmp_path / "ca.pem", tmp_path / "out"
     ca.write_bytes(authority.ca_pem)
     release = server.publish("/app.bin", data)
-    subprocess.run(
-        ["curl", "-sS", "--fail", "--cacert", ca, "-o", out, *options, release.url], check=True, timeout=20
-    )
+    subprocess.run(["curl", "-sS", "--fail", "--cacert", ca, "-o", out, *options, release.url], check=True, timeout=20)
     assert out.read_bytes() == (data[-5000:] if "-r" in options else data)
 
 

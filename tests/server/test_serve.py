@@ -68,9 +68,7 @@ def fetch(url: str, ca: Path) -> bytes:
 
 def failing(folder: Path, *arguments: str) -> str:
     command = [*PROGRAM, "serve", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, env=environment(folder), check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment(folder), check=False)
     assert done.returncode != 0
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
