@@ -48,7 +48,8 @@ class Device(Protocol):
 class Ota:
     """The update of one board.
 
-    `patience` is how many (real) seconds it waits for what must come. Waiting always goes on from where the last wait ended, so that no line is taken twice.
+    `patience` is how many (real) seconds it waits for what must come. Waiting always goes on from where the last
+    wait ended, so that no line is taken twice.
     """
 
     def __init__(

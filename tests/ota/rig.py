@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import esptool
+import esptool  # type: ignore[import-untyped]  # esptool ships no types
 import serial
 
 from bench.boards.board import Board
