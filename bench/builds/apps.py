@@ -47,7 +47,7 @@ APPS: Mapping[str, VirtualApp] = MappingProxyType(
     {
         app.project_name: app
         for app in (
-            VirtualApp("advanced_https_ota", (*_COMMON, "advanced_https_ota"), confirms=True),
+            VirtualApp("advanced_https_ota", (*_COMMON, "advanced_https_ota", "misbehaviour"), confirms=True),
             VirtualApp(
                 "pre_encrypted_ota",
                 (*_COMMON, "esp_encrypted_img", "pre_encrypted_ota"),

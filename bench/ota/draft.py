@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from random import SystemRandom
 
 from bench.errors import BenchError
-from bench.images import Image
+from bench.images import Behaviour, Image
 from bench.images.encrypted import encrypt, with_flipped_tag
 from bench.images.payload import random_payload, truncated, with_flipped_byte
 from bench.server import Fault
@@ -54,6 +54,10 @@ class Draft:
     def hanging_before_confirm(self) -> Draft:
         """Virtual firmware only: the application hangs when it is about to confirm itself."""
         return self._derive(self.image.with_behaviour("hang_before_confirm"))
+
+    def behaving(self, behaviour: Behaviour) -> Draft:
+        """Virtual firmware only: the application misbehaves in this way."""
+        return self._derive(self.image.with_behaviour(behaviour))
 
     def encrypted(self, public_key: bytes) -> Draft:
         """Pre-encrypted for `esp_encrypted_img` with an RSA-3072 public key (PEM)."""

@@ -20,7 +20,7 @@ from bench.virtual.memory_map import MEMORY_MAPS
 from bench.virtual.resets import ResetReason
 from bench.virtual.running import Running
 
-__all__ = ["abort", "assert_failed", "first_instruction", "illegal_instruction"]
+__all__ = ["abort", "assert_failed", "first_instruction", "illegal_instruction", "interrupt_watchdog", "registers"]
 
 _RISCV_REGISTERS = (
     "MEPC", "RA", "SP", "GP", "TP", "T0", "T1", "T2", "S0/FP", "S1", "A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7",
@@ -68,6 +68,21 @@ def illegal_instruction(running: Running, *, core: int = 0) -> NoReturn:
     _die(running, details, cpu, core, reason=reason)
 
 
+def interrupt_watchdog(running: Running, *, core: int = 0) -> NoReturn:
+    """Interrupts were off for too long: `Interrupt wdt timeout`, as panic_soc_fill_info of port/arch/*/panic_arch.c."""
+    reason = f"Interrupt wdt timeout on CPU{core}"
+    _die(running, "", _Cpu(running.image), core, reason=reason, unhandled=False)
+
+
+def registers(running: Running, *, core: str = " 0") -> str:
+    """panic_print_registers of the interrupted task, with the head that RISC-V targets put above it."""
+    cpu = _Cpu(running.image)
+    if running.machine.chip.arch == "riscv":
+        table = _registers(_RISCV_REGISTERS, cpu.riscv(cpu.call_site, 0))
+        return f"Core {core} register dump:\n{table}\n"
+    return f"\n\nBacktrace: {cpu.backtrace()}\n\n"
+
+
 def first_instruction(machine: Machine, image: Image, wdt_ms: int) -> NoReturn:
     """The application's first instruction is illegal: only the ROM is there to say so, and the watchdog to end it.
 
@@ -95,11 +110,14 @@ def first_instruction(machine: Machine, image: Image, wdt_ms: int) -> NoReturn:
     crash_reset(machine, ResetReason.RTCWDT_RTC)
 
 
-def _die(running: Running, details: str, cpu: _Cpu, core: int, *, reason: str | None) -> NoReturn:
+def _die(
+    running: Running, details: str, cpu: _Cpu, core: int, *, reason: str | None, unhandled: bool = True
+) -> NoReturn:
     machine, image = running.machine, running.image
     lines = ["\n"]
     if reason is not None:
-        lines = [f"Guru Meditation Error: Core {core:2d} panic'ed ({reason}). Exception was unhandled.\n"]
+        how = "Exception was unhandled." if unhandled else ""
+        lines = [f"Guru Meditation Error: Core {core:2d} panic'ed ({reason}). {how}\n"]
     lines.append(f"{details}\n")
     if machine.chip.arch == "riscv":
         cause = _STORE_FAULT if reason is None else _ILLEGAL_INSTRUCTION

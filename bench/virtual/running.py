@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench.flash import Partition, PartitionTable
-from bench.images import Image
+from bench.images import Image, read_behaviour
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
 from bench.virtual.release import Release
@@ -34,3 +34,8 @@ class Running:
     table: PartitionTable = field(repr=False)
     release: Release
     log: Log = field(repr=False)
+
+    @property
+    def behaviour(self) -> str:
+        """How virtual firmware was told to misbehave, a `bench.images.Behaviour`; "" for sound firmware."""
+        return read_behaviour(self.image) or ""

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NoReturn
 
 from bench.flash.otadata import OtaImgState
-from bench.images import Behaviour
-from bench.virtual import panic
 from bench.virtual.apps.example import Example
+from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
 from bench.virtual.idf.connect import example_connect
 from bench.virtual.idf.err import EspError
 from bench.virtual.idf.https_ota import HttpsOtaConfig, OtaEvent
@@ -21,7 +20,6 @@ __all__ = ["run"]
 
 _TAG = "advanced_https_ota_example"
 _CONFIRMED = "App is valid, rollback cancelled successfully"
-_DIAGNOSTICS = "Diagnostics failed! Start rollback to the previous version ..."
 
 _LINES = {
     OtaEvent.START: "OTA started",
@@ -43,15 +41,14 @@ def run(running: Running) -> NoReturn:
         running.log.info(_TAG, "OTA example app_main start")
         example_connect(running)
         _confirm(example)
+        after_confirming(example)
         _task(example)
 
 
 def _confirm(example: Example) -> None:
     """A connection is what the example takes for a sign of health; a defective build does not come this far."""
-    if example.options.behaviour == Behaviour.ABORT:
-        panic.abort(example.running)
-    if example.options.behaviour == Behaviour.HANG_BEFORE_CONFIRM:
-        example.machine.idle()
+    if not before_confirming(example):
+        return
     if not example.log.has(_CONFIRMED):
         return
     if example.ops.state_of(example.running.partition) != OtaImgState.PENDING_VERIFY:

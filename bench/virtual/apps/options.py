@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bench.images import read_behaviour
+from bench.images import Behaviour
 from bench.virtual.idf.tls import Trust
 from bench.virtual.rodata import Rodata
 from bench.virtual.running import Running
@@ -34,7 +34,6 @@ class Options:
         private_key: PEM that opens pre-encrypted images, b"" where there is none
         max_request: bytes asked for at a time in a partial download, None without
         timeout_ms: of the HTTP client
-        behaviour: how firmware that the bench wrote is to misbehave
     """
 
     url: str | None
@@ -42,7 +41,6 @@ class Options:
     private_key: bytes = field(repr=False)
     max_request: int | None
     timeout_ms: int
-    behaviour: str
 
     @classmethod
     def read(cls, running: Running) -> Options:
@@ -58,12 +56,12 @@ class Options:
                 bundle=certificates is None and rodata.has("esp-x509-crt-bundle"),
                 check_name=not _on(rodata, "CONFIG_EXAMPLE_SKIP_COMMON_NAME_CHECK"),
                 check_time=_on(rodata, "CONFIG_MBEDTLS_HAVE_TIME_DATE"),
+                anyone=running.behaviour == Behaviour.TRUST_ANY_SERVER,
                 tls13=_on(rodata, "CONFIG_MBEDTLS_SSL_PROTO_TLS1_3") or rodata.has("c hs traffic"),
             ),
             private_key=key[0] if key else b"",
             max_request=_number(rodata, "CONFIG_EXAMPLE_HTTP_REQUEST_SIZE", _REQUEST_SIZE) if partial else None,
             timeout_ms=_number(rodata, "CONFIG_EXAMPLE_OTA_RECV_TIMEOUT", _RECV_TIMEOUT_MS),
-            behaviour=read_behaviour(running.image) or "",
         )
 
 

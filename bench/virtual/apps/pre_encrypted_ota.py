@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import NoReturn
 
 from bench.errors import FormatError
-from bench.images import AppDesc, Behaviour
+from bench.images import AppDesc
 from bench.images.encrypted import EncryptedHeader
-from bench.virtual import panic
 from bench.virtual.apps.example import Example
+from bench.virtual.apps.misbehaviour import before_confirming
 from bench.virtual.idf.connect import example_connect
 from bench.virtual.idf.encrypted_img import DecryptHandle
 from bench.virtual.idf.err import EspError
@@ -28,10 +28,7 @@ def run(running: Running) -> NoReturn:
     """app_main, and then the example's task."""
     with Example(running, _TAG) as example:
         example_connect(running)
-        if example.options.behaviour == Behaviour.ABORT:
-            panic.abort(running)
-        if example.options.behaviour == Behaviour.HANG_BEFORE_CONFIRM:
-            running.machine.idle()
+        before_confirming(example)  # it never does, and so fails at every boot, if it is to fail
         _task(example)
 
 

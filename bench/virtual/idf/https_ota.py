@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from bench.errors import FormatError
 from bench.flash.partition import Partition
-from bench.images import AppDesc
+from bench.images import AppDesc, Behaviour
 from bench.images.header import ImageHeader, revision_text
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
 from bench.virtual.idf.http_client import HttpClient
@@ -157,7 +157,7 @@ class HttpsOta:
         header = ImageHeader.parse(data[: ImageHeader.SIZE])
         expected = self._running.machine.chip.chip_id
         self._post(OtaEvent.VERIFY_CHIP_ID, header.chip_id)
-        if header.chip_id != expected:
+        if header.chip_id != expected and self._running.behaviour != Behaviour.TRUST_ANY_CHIP:
             self._log.error(_TAG, f"Mismatch chip id, expected {expected}, found {header.chip_id}")
             raise EspError(EspErr.ESP_ERR_INVALID_VERSION)
         if not any(map(self._log.has, _KNOWS_REVISIONS)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bench.errors import FormatError
 from bench.flash.otadata import SECTOR_SIZE, OtaData, OtaImgState, SelectEntry
 from bench.flash.partition import Partition
-from bench.images import AppDesc
+from bench.images import AppDesc, Behaviour
 from bench.virtual.bootloader.verify import ImageVerifier
 from bench.virtual.idf.efuse import SecureVersion
 from bench.virtual.idf.err import EspErr, EspError
@@ -64,6 +64,7 @@ class OtaOps:
         self.anti_rollback = running.log.has(_TOO_LOW)
         self.secure_version = SecureVersion(running)
         self._verifier = ImageVerifier(running.machine, running.log, running.release)
+        self._behaviour = running.behaviour
 
     # -- writing an image
 
@@ -82,6 +83,9 @@ class OtaOps:
         if self.rollback and self.state_of(running) == OtaImgState.PENDING_VERIFY:
             self._log.error(_TAG, _NOT_CONFIRMED)
             raise EspError(EspErr.ESP_ERR_OTA_ROLLBACK_INVALID_STATE)
+        if self._behaviour == Behaviour.SPOIL_OTADATA:
+            otadata = self._otadata_partition()
+            self._flash.erase(otadata.offset, otadata.size, "otadata")
         sequential = image_size == OTA_WITH_SEQUENTIAL_WRITES
         if not sequential:
             whole = image_size in (0, OTA_SIZE_UNKNOWN)
@@ -159,6 +163,10 @@ class OtaOps:
             otadata = self._otadata_partition()
             self._flash.erase(otadata.offset, otadata.size, "otadata")
             return
+        if self.anti_rollback and self._behaviour == Behaviour.BURN_EARLY:
+            self.secure_version.update(self.description_of(partition).secure_version)
+        if self._behaviour == Behaviour.REPORT_WITHOUT_SWITCH:
+            return
         if self.anti_rollback:
             description = self.description_of(partition)
             if not self.secure_version.allows(description.secure_version):
@@ -224,7 +232,7 @@ class OtaOps:
         """
         data, active = self._active_entry()
         entry = data.entries[active]
-        if entry.state == OtaImgState.VALID:
+        if entry.state == OtaImgState.VALID or self._behaviour == Behaviour.CONFIRM_IN_WORDS:
             return
         self._rewrite_entry(data, active, entry.ota_seq, OtaImgState.VALID, "otadata:confirm")
         if self.anti_rollback:
@@ -272,6 +280,8 @@ class OtaOps:
 
     def _verify(self, partition: Partition, *, silent: bool = False) -> bool:
         """esp_image_verify of a partition's content."""
+        if self._behaviour == Behaviour.TRUST_ANY_IMAGE:
+            return True
         self._clock.sleep(_VERIFY_MS)
         return self._verifier.verify(partition.offset, partition.size, silent=silent) is not None
 

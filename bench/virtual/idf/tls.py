@@ -50,6 +50,7 @@ class Trust:
         check_name: compare the certificate's names with the URL's host
         check_time: CONFIG_MBEDTLS_HAVE_TIME_DATE, off in ESP-IDF: then certificates never expire
         tls13: CONFIG_MBEDTLS_SSL_PROTO_TLS1_3, off in ESP-IDF: then TLS 1.2 it is
+        anyone: verify nothing, as CONFIG_ESP_TLS_SKIP_SERVER_CERT_VERIFY
     """
 
     ca_pem: str | None
@@ -57,6 +58,7 @@ class Trust:
     check_name: bool = True
     check_time: bool = False
     tls13: bool = False
+    anyone: bool = False
 
 
 class Transport:
@@ -138,7 +140,9 @@ class Transport:
             return self._context
         trust = self._trust
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = trust.check_name
+        context.check_hostname = trust.check_name and not trust.anyone
+        if trust.anyone:
+            context.verify_mode = ssl.CERT_NONE
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         if not trust.check_time:
             context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | _NO_CHECK_TIME)
