@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.reporting",
     "fixtures.embedded",
+    "fixtures.flashing",
     "fixtures.board",
     "fixtures.firmware",
     "fixtures.timeline",

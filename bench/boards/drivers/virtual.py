@@ -73,7 +73,14 @@ class VirtualBoard:
         if _URL_HANDLERS not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(_URL_HANDLERS)
         self._process = subprocess.Popen(
-            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            self._command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            # A Ctrl-C at the terminal is for the bench, which then ends the board; a board that vanished first would
+            # have everybody wait for its port to come back.
+            start_new_session=True,
         )
         try:
             self._address = urlsplit(self._line("rfc2217")).netloc
