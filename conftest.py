@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-pytest_plugins = [
-    "fixtures.options",
-    "fixtures.reporting",
-    "fixtures.embedded",
-    "fixtures.flashing",
-    "fixtures.board",
-    "fixtures.firmware",
-    "fixtures.timeline",
-    "fixtures.server",
-    "fixtures.evidence",
-    "fixtures.ota",
-]
+from fixtures import THEMES
+
+# Not simply "fixtures": pytest knows its own fixtures by that plugin name and would load nothing.
+pytest_plugins = [f"fixtures.{theme}" for theme in THEMES]
