@@ -2,7 +2,11 @@
 
 Image                what an application or bootloader image is made of; parse, build, derive, seal, check
 ImageHeader …        its fixed structures, usable by themselves
-encrypted            the format of the esp_encrypted_img component
+derive               any field, any size, a merged flash file
+rekey                certificate, URL and key of a prebuilt image replaced
+signature            Secure Boot V2 and V1 signatures
+encrypted, ecies     the format of the esp_encrypted_img component, in both its schemes
+damage               one bit wrong, in a place called by its name
 behaviour            how virtual firmware is told to misbehave
 random_payload …     bytes that are wrong on purpose
 """

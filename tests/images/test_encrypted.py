@@ -166,13 +166,13 @@ def test_random_bytes_are_refused(data: bytes) -> None:
 
 def test_what_is_no_rsa_3072_key_is_refused_without_showing_it() -> None:
     small = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    curve = ec.generate_private_key(ec.SECP256R1())
+    curve = ec.generate_private_key(ec.SECP384R1())
     curve_pem = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for wrong, found in (
         (b"", "no readable key"),
         (b"-----BEGIN nonsense", "no readable key"),
         (pem(small), "2048 bits"),
-        (curve_pem, "another kind"),
+        (curve_pem, "curve secp384r1"),
     ):
         with pytest.raises(FormatError, match=found) as caught:
             decrypt(sealed(), wrong)

@@ -1,0 +1,116 @@
+"""Re-keying: certificate, URL or private key that a prebuilt image embeds, replaced by the bench's own and re-sealed.
+
+EMBED_TXTFILES (tools/cmake) puts a text file and a NUL into read-only data, and the code takes either the string or
+the file's whole length up to the NUL. So a shorter text is padded with NULs, which mbedTLS's PEM reader passes over,
+and a longer one does not fit: nothing in an image can be moved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bench.errors import FormatError
+from bench.images.image import Image
+from bench.images.keys import load_private
+
+__all__ = ["Embedded", "embedded", "with_certificate", "with_private_key", "with_url"]
+
+_PATTERNS = {
+    "certificate": re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n[^\0]*(?=\0)"),
+    "private key": re.compile(rb"-----BEGIN (?:RSA |EC )?PRIVATE KEY-----\r?\n[^\0]*(?=\0)"),
+    "URL": re.compile(rb"(?<![^\0])https?://[!-~]+(?=\0)"),
+}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One text in an image: what it is, segment number and offset in its data, and the text without its NUL."""
+
+    kind: str
+    segment: int
+    at: int
+    text: bytes
+
+    def __repr__(self) -> str:
+        # A private key must not reach a log.
+        return f"Embedded({self.kind!r}, segment {self.segment} at 0x{self.at:x}, {len(self.text)} bytes)"
+
+
+def embedded(image: Image, kind: str) -> tuple[Embedded, ...]:
+    """Every text of that kind: ``"certificate"``, ``"private key"`` or ``"URL"``."""
+    return tuple(_found(image, kind))
+
+
+def _found(image: Image, kind: str) -> Iterator[Embedded]:
+    for number, segment in enumerate(image.segments):
+        for match in _PATTERNS[kind].finditer(segment.data):
+            yield Embedded(kind, number, match.start(), match[0])
+
+
+def with_certificate(image: Image, pem: bytes, *, number: int | None = None) -> Image:
+    """The CA certificate replaced by `pem`; a certificate is kept whole, comments around it may go.
+
+    Args:
+        number: which of several, from 0, in the order of `embedded`
+
+    Raises:
+        FormatError: none there, several and no number, or it does not fit; with the sizes
+    """
+    return _replaced(image, "certificate", (pem, _bare(pem)), number)
+
+
+def with_private_key(image: Image, key: bytes, *, number: int | None = None) -> Image:
+    """The private key (of pre-encrypted images) replaced by `key`, in the form of PEM that fits.
+
+    Raises:
+        FormatError: as `with_certificate`, or no RSA-3072 or P-256 private key
+    """
+    private = load_private(key)
+    forms = [
+        private.private_bytes(Encoding.PEM, form, NoEncryption())
+        for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
+    ]
+    return _replaced(image, "private key", tuple(forms), number)
+
+
+def with_url(image: Image, url: str, *, number: int | None = None) -> Image:
+    """The URL replaced.
+
+    Raises:
+        FormatError: as `with_certificate`, or one that is no http(s) URL in ASCII
+    """
+    text = url.encode("ascii", "replace")
+    if not re.fullmatch(rb"https?://[!-~]+", text):
+        raise FormatError("URL", 0, repr(url), "http://… or https://… in ASCII")
+    return _replaced(image, "URL", (text,), number)
+
+
+def _replaced(image: Image, kind: str, forms: tuple[bytes, ...], number: int | None) -> Image:
+    there = embedded(image, kind)
+    if not there:
+        raise FormatError("ESP-IDF image", 0, f"no embedded {kind}", "one to replace: build it with one")
+    if number is None and len(there) > 1:
+        raise FormatError("ESP-IDF image", 0, f"{len(there)} embedded {kind}s", f"which one, 0 to {len(there) - 1}")
+    if number is not None and not 0 <= number < len(there):
+        raise FormatError("ESP-IDF image", 0, f"{len(there)} embedded {kind}s", f"a number below that, not {number}")
+    old = there[number or 0]
+    room = len(old.text)
+    fitting = [form for form in forms if len(form) <= room]
+    if not fitting:
+        shortest = min(map(len, forms))
+        offset = image.segments[old.segment].data_offset + old.at
+        raise FormatError(
+            "ESP-IDF image", offset, f"room for a {kind} of {room} bytes", f"{shortest} bytes: it does not fit"
+        )
+    # Any of them will do for the firmware; the first is the one that was given.
+    return image.with_patch(old.segment, old.at, fitting[0].ljust(room, b"\0"))
+
+
+def _bare(pem: bytes) -> bytes:
+    """The PEM blocks alone, without what people write between and around them."""
+    blocks = re.findall(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\r?\n?", pem, re.DOTALL)
+    return b"".join(block.replace(b"\r\n", b"\n") for block in blocks)

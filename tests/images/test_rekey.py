@@ -1,0 +1,95 @@
+"""Re-keying: a prebuilt image takes the bench's certificate, URL and key where they fit, and says where not."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bench.errors import FormatError
+from bench.images import Image
+from bench.images.rekey import embedded, with_certificate, with_private_key, with_url
+from tests.images.samples import APP_DESC, REAL_APPS, real
+from tests.images.test_encrypted import another_key, key
+
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nTUlJQ29uY2VydA==\n-----END CERTIFICATE-----\n"
+MARKERS = b"-----BEGIN CERTIFICATE-----\0-----END CERTIFICATE-----\0"
+URL = b"https://192.168.0.3:8070/hello_world.bin"
+
+
+def pkcs8() -> bytes:
+    return key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def app(*texts: bytes) -> Image:
+    rodata = MARKERS + b"\0".join((b"see https://docs", *texts, b"end")) + b"\0"
+    return Image.build(chip_id=9, entry_addr=0, segments=[(0x3C000020, APP_DESC.to_bytes() + rodata)])
+
+
+def test_a_shorter_certificate_is_padded() -> None:
+    old = CERTIFICATE.replace(b"TUlJ", b"TUlJ" * 20)
+    image = app(old)
+    new = with_certificate(image, b"Bench CA\n" + CERTIFICATE)
+    assert embedded(image, "certificate")[0].text == old
+    assert embedded(new, "certificate")[0].text == CERTIFICATE or CERTIFICATE in new.segments[0].data
+    assert len(new.to_bytes()) == len(image.to_bytes())
+    assert new.check() == ()
+    assert b"end\0" in new.segments[0].data
+
+
+def test_what_stands_around_a_certificate_goes_where_it_would_not_fit() -> None:
+    new = with_certificate(app(CERTIFICATE), b"# my own\r\n" + CERTIFICATE.replace(b"\n", b"\r\n"))
+    assert embedded(new, "certificate")[0].text == CERTIFICATE
+
+
+def test_one_that_does_not_fit_is_refused_with_both_sizes() -> None:
+    longer = CERTIFICATE.replace(b"TUlJ", b"TUlJ" * 9)
+    with pytest.raises(FormatError, match=rf"room for a certificate of {len(CERTIFICATE)} bytes.*{len(longer)} bytes"):
+        with_certificate(app(CERTIFICATE), longer)
+
+
+def test_of_several_one_has_to_be_chosen() -> None:
+    image = app(CERTIFICATE, b"x", CERTIFICATE)
+    other = CERTIFICATE.replace(b"TUlJ", b"VVVV")
+    with pytest.raises(FormatError, match="2 embedded certificates"):
+        with_certificate(image, other)
+    assert [found.text for found in embedded(with_certificate(image, other, number=1), "certificate")] == [
+        CERTIFICATE,
+        other,
+    ]
+    with pytest.raises(FormatError, match="below that, not 2"):
+        with_certificate(image, other, number=2)
+    with pytest.raises(FormatError, match="no embedded certificate"):
+        with_certificate(app(), other)
+
+
+def test_the_url_is_a_string_of_its_own() -> None:
+    image = app(URL)
+    new = with_url(image, "https://127.0.0.1:1/a.bin")
+    assert [found.text for found in embedded(new, "URL")] == [b"https://127.0.0.1:1/a.bin"]
+    with pytest.raises(FormatError, match="does not fit"):
+        with_url(image, "https://example.com/" + "x" * 60)
+    with pytest.raises(FormatError, match="ASCII"):
+        with_url(image, "ftp://example.com")
+
+
+def test_a_private_key_takes_the_form_that_fits() -> None:
+    other = another_key().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()) + b"\n" * 8
+    roomy, tight = app(pkcs8() + b"\n\n\n\n\n\n\n\n"), app(other)
+    assert embedded(with_private_key(roomy, pkcs8()), "private key")[0].text == pkcs8()
+    traditional = embedded(with_private_key(tight, pkcs8()), "private key")[0]
+    assert traditional.text.startswith(b"-----BEGIN RSA PRIVATE KEY-----")
+    assert "BEGIN" not in repr(traditional)
+
+
+def test_a_real_image_takes_another_url() -> None:
+    image = Image.parse(real("images/esp32p4-simple_ota-v6.0-dev.bin"))
+    (old,) = embedded(image, "URL")
+    new = with_url(image, "https://127.0.0.1/new.bin")
+    assert len(old.text) > 100
+    assert new.check() == ()
+    assert [found.text for found in embedded(new, "URL")] == [b"https://127.0.0.1/new.bin"]
+
+
+def test_a_real_image_with_a_certificate_bundle_has_no_certificate_to_replace() -> None:
+    with pytest.raises(FormatError, match="no embedded certificate"):
+        with_certificate(Image.parse(real(REAL_APPS[0])), CERTIFICATE)
