@@ -32,6 +32,10 @@ class Dialect:
     prints_events: bool = False
 
 
+_NATIVE = "native_ota_example"
+_SIMPLE = "simple_ota_example"
+
+
 def _stock(tag: str, prompt: str, *, prints_events: bool = False) -> Dialect:
     return Dialect(
         tag=tag,
@@ -48,6 +52,22 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         "advanced_https_ota": _stock("advanced_https_ota_example", "Starting Advanced OTA example", prints_events=True),
         "pre_encrypted_ota": _stock("pre_encrypted_ota_example", "Starting Pre Encrypted OTA example"),
+        "native_ota": Dialect(
+            tag=_NATIVE,
+            prompt=said(tag=_NATIVE, text="Running partition type"),
+            given_up=any_of(
+                said(tag=_NATIVE, text="Exiting task due to fatal error..."),
+                said(tag=_NATIVE, text="When a new firmware is available on the server, press the reset button"),
+            ),
+            success="Prepare to restart system!",
+            confirmed="Diagnostics completed successfully! Continuing execution ...",
+        ),
+        "simple_ota": Dialect(
+            tag=_SIMPLE,
+            prompt=said(tag=_SIMPLE, text="Starting OTA example"),
+            given_up=said(tag=_SIMPLE, text="Firmware upgrade failed"),
+            success="OTA Succeed, Rebooting...",
+        ),
     }
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 from bench.errors import BenchError
@@ -22,8 +22,8 @@ class Draft:
     bytes were already damaged would silently undo the damage, so that is a `BenchError`.
     """
 
-    image: Image
-    payload: bytes | None = None
+    image: Image = field(repr=False)
+    payload: bytes | None = field(default=None, repr=False)
     faults: tuple[Fault, ...] = ()
 
     @property

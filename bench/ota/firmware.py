@@ -14,7 +14,9 @@ __all__ = ["ENABLED_BY", "PROJECTS", "Firmware"]
 PROJECTS: Mapping[str, str] = MappingProxyType(
     {
         "advanced_https_ota": "advanced_https_ota",
+        "native_ota": "native_ota",
         "pre_encrypted_ota": "pre_encrypted_ota",
+        "simple_ota": "simple_ota",
     }
 )
 """App under test by the `project_name` of its `esp_app_desc_t`."""
@@ -25,6 +27,8 @@ ENABLED_BY: Mapping[str, str] = MappingProxyType(
         "anti_rollback": "CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK=y and CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH=y",
         "url_from_stdin": "CONFIG_EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN=y",
         "version_check": "CONFIG_EXAMPLE_SKIP_VERSION_CHECK off",
+        "partial_download": "CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y",
+        "ota_resumption": "CONFIG_EXAMPLE_ENABLE_OTA_RESUMPTION=y",
     }
 )
 """What a firmware can be asked to promise, and the sdkconfig lines that make it able to."""
@@ -54,8 +58,12 @@ class Firmware:
             able.add("anti_rollback")
         if config.get("EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN") or config.get("EXAMPLE_FIRMWARE_UPG_URL_FROM_STDIN"):
             able.add("url_from_stdin")
-        if not config.get("EXAMPLE_SKIP_VERSION_CHECK"):
+        if self.app != "simple_ota" and not config.get("EXAMPLE_SKIP_VERSION_CHECK"):
             able.add("version_check")
         if self.behaves:
             able.add("behaviour")
+        if config.get("EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD"):
+            able.add("partial_download")
+        if config.get("EXAMPLE_ENABLE_OTA_RESUMPTION"):
+            able.add("ota_resumption")
         return frozenset(able)

@@ -25,6 +25,7 @@ from bench.timeline import (
     Sequence,
     Step,
     Timeline,
+    any_of,
     booted,
     expect_absent,
     happened,
@@ -33,6 +34,9 @@ from bench.timeline import (
 from bench.timeline.explain import divergence
 
 __all__ = ["Device", "Ota"]
+
+_LATE_LINES = 1.0
+"""Seconds for a line that belongs before another and comes after it: events are told by a task of their own."""
 
 
 class Device(Protocol):
@@ -160,7 +164,7 @@ class Ota:
         release = self.publish(draft)
         self._before = self.slots
         self._started = self.timeline.last_index
-        self.timeline.append("bench", "start", url=release.url, bytes=len(draft.data))
+        self.timeline.append("bench", "start", url=release.told_url, bytes=len(draft.data))
         self._device.write(release.url.encode() + b"\n")
         return release
 
@@ -239,11 +243,7 @@ class Ota:
             because: a part of the deciding line
             erased: the target slot must have been erased
         """
-        if not any(said(text=because).matches(entry) for entry in self.timeline.since(self._started)):
-            self._wait(said(text=because))
-        if not any(self._dialect.given_up.matches(entry) for entry in self.timeline.since(self._started)):
-            self._wait(self._dialect.given_up)
-        self.expect_absent(UPDATE_BOOT_PARTITION, said(text=self._dialect.success))
+        self._wait_for_refusal(said(text=because))
         self.expect_verdict("refused")
         self.expect_unharmed()
         target = self._next_slot()
@@ -273,6 +273,20 @@ class Ota:
             raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _wait_for_refusal(self, reason: Matcher) -> None:
+        """Until the application has given up and said why; a switch instead fails at once, not at the deadline."""
+        over = self._dialect.given_up
+        switched = (UPDATE_BOOT_PARTITION, said(text=self._dialect.success))
+        self._wait_since_start(any_of(reason, over, *switched), self._patience)
+        self.expect_absent(*switched)
+        self._wait_since_start(any_of(over, *switched), self._patience)
+        self.expect_absent(*switched)
+        self._wait_since_start(reason, min(self._patience, _LATE_LINES))
+
+    def _wait_since_start(self, matcher: Matcher, seconds: float) -> None:
+        entry = self.timeline.wait(matcher, Deadline(seconds), after=self._started)
+        self._at = max(self._at, entry.index)
 
     def _next_slot(self) -> str:
         return self._after(self.running_slot)

@@ -10,11 +10,13 @@ from bench.errors import BenchError, FormatError
 from bench.flash import OtaData, Partition, PartitionTable
 from bench.flash.emul_efuse import emulated_efuses
 from bench.flash.otadata import crc_of_seq
-from bench.images import Image
+from bench.images import AppDesc, ImageHeader
 
 __all__ = ["FlashView", "Slot"]
 
 SECTOR = 4096
+DESCRIPTION = 32
+"""Where `esp_app_desc_t` stands in an application: behind the image's header and that of its first segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,22 @@ class Slot:
 
 
 class FlashView:
-    """Reads slots and otadata through whatever can read the board's flash."""
+    """Reads slots and otadata through whatever can read the board's flash.
 
-    def __init__(self, table: PartitionTable, read: Callable[[int, int], bytes], *, chip: str) -> None:
+    `read` gives the bytes of a region, `digest` their SHA-256 where the board can tell it faster than its bytes.
+    """
+
+    def __init__(
+        self,
+        table: PartitionTable,
+        read: Callable[[int, int], bytes],
+        *,
+        chip: str,
+        digest: Callable[[int, int], str] | None = None,
+    ) -> None:
         self._table = table
         self._read = read
+        self._digest = digest or (lambda offset, length: hashlib.sha256(read(offset, length)).hexdigest())
         self._chip = chip
 
     @property
@@ -71,28 +84,28 @@ class FlashView:
         return b"" if partition is None else self._read(partition.offset, partition.size)
 
     def slots(self) -> dict[str, Slot]:
-        """Every application slot by label, each read whole, so its digest speaks for every byte."""
+        """Every application slot by label; its digest speaks for every byte of the partition."""
         raw = self.otadata()
         apps = [p for p in (self._table.factory, *self._table.ota_slots) if p is not None]
         return {partition.label: self._slot(partition, raw) for partition in apps}
 
     def _slot(self, partition: Partition, otadata: bytes) -> Slot:
-        data = self._read(partition.offset, partition.size)
+        head = self._read(partition.offset, SECTOR)
         try:
-            description = Image.parse(data).app_desc
+            described = AppDesc.parse(head[DESCRIPTION:]) if head[0] == ImageHeader.MAGIC else None
         except FormatError:
-            description = None
+            described = None
         state, entries = self._entries(partition, otadata)
         return Slot(
             label=partition.label,
             offset=partition.offset,
             state=state,
             otadata=entries,
-            version=description.version if description else None,
-            secure_version=description.secure_version if description else None,
-            project_name=description.project_name if description else None,
-            blank=data[:SECTOR] == b"\xff" * SECTOR,
-            digest=hashlib.sha256(data).hexdigest(),
+            version=described.version if described else None,
+            secure_version=described.secure_version if described else None,
+            project_name=described.project_name if described else None,
+            blank=head == b"\xff" * SECTOR,
+            digest=self._digest(partition.offset, partition.size),
         )
 
     def _entries(self, partition: Partition, otadata: bytes) -> tuple[int | None, tuple[bytes, ...]]:

@@ -5,6 +5,7 @@
     {"do": "renew"}                                    a new chip and a new flash, as delivered
     {"do": "status"}                                   see `ControlPort.status`
     {"do": "read_flash", "offset": 0, "length": 16}    -> {"ok": true, "data": base64}
+    {"do": "digest_flash", "offset": 0, "length": 16}  -> {"ok": true, "sha256": hex}
     {"do": "write_flash", "offset": 0, "data": base64} past the door, powered or not
     {"do": "efuse"}                                    -> {"ok": true, "blocks": [hex, …], "secure_version": 0, …}
     {"do": "network", "up": true|false}
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import socket
 from collections.abc import Callable
@@ -58,6 +60,7 @@ class ControlPort:
             "renew": self._renew,
             "status": lambda _: self.status(),
             "read_flash": self._read_flash,
+            "digest_flash": self._digest_flash,
             "write_flash": self._write_flash,
             "efuse": self._efuse,
             "network": self._network,
@@ -147,11 +150,16 @@ class ControlPort:
         return {}
 
     def _read_flash(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"data": base64.b64encode(self._peek(request)).decode()}
+
+    def _digest_flash(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"sha256": hashlib.sha256(self._peek(request)).hexdigest()}
+
+    def _peek(self, request: dict[str, Any]) -> bytes:
         try:
-            data = self._board.machine.flash.peek(_number(request, "offset"), _number(request, "length"))
+            return self._board.machine.flash.peek(_number(request, "offset"), _number(request, "length"))
         except ValueError as error:
             raise _Refused(str(error)) from None
-        return {"data": base64.b64encode(data).decode()}
 
     def _write_flash(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ class Supply(Protocol):
     """What a board with the capabilities `power_cut`, `flash_snapshot`, `network_control` … offers beyond a port."""
 
     def renew(self) -> None:
-        """Make it a new board: flash erased, eFuses as delivered, network up, no power cut planned."""
+        """Make it a new board: flash erased, eFuses as delivered, network up, no power cut planned, power on."""
 
     def power(self, on: bool) -> None:
         """Switch the supply."""
@@ -30,6 +30,9 @@ class Supply(Protocol):
 
     def read_flash(self, offset: int, length: int) -> bytes:
         """Read the flash as it is now, without disturbing the board. Offset and length in bytes."""
+
+    def digest_flash(self, offset: int, length: int) -> str:
+        """SHA-256 (hexadecimal) of a region of the flash as it is now, without moving its bytes."""
 
     def secure_version(self) -> int:
         """The secure version that the (real) eFuse of the board holds."""

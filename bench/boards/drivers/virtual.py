@@ -162,8 +162,9 @@ class VirtualBoard:
         return reply
 
     def renew(self) -> None:
-        """A new board: flash erased, eFuses as delivered, network up, no power cut planned."""
+        """A new board: flash erased, eFuses as delivered, network up, no power cut planned, power on."""
         self.ask("renew")
+        self.ask("power", on=True)  # the last scenario may have ended, by failing, while it was off
 
     def power(self, on: bool) -> None:
         """Switch the supply."""
@@ -188,6 +189,10 @@ class VirtualBoard:
     def read_flash(self, offset: int, length: int) -> bytes:
         """Read the flash as it is now. Offset and length in bytes."""
         return base64.b64decode(self.ask("read_flash", offset=offset, length=length)["data"])
+
+    def digest_flash(self, offset: int, length: int) -> str:
+        """SHA-256 (hexadecimal) of a region of the flash as it is now."""
+        return str(self.ask("digest_flash", offset=offset, length=length)["sha256"])
 
     def secure_version(self) -> int:
         """The secure version in the eFuse."""
