@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
+from bench.builds import Build
 from bench.errors import BenchError
 from bench.images import Behaviour, Image
+from bench.images.damage import with_flipped_bit
+from bench.images.derive import merged, padded_to, with_app_desc, with_header, with_trailing
 from bench.images.encrypted import encrypt, with_flipped_tag
 from bench.images.payload import random_payload, truncated, with_flipped_byte
+from bench.images.rekey import with_certificate
+from bench.images.signature import sign, sign_v1, unsigned
 from bench.server import Fault
 
 __all__ = ["Draft"]
@@ -43,6 +48,38 @@ class Draft:
         """The same image, said to be for another chip."""
         return self._derive(self.image.with_chip_id(chip_id))
 
+    def header(self, **values: int | bytes) -> Draft:
+        """The same image with other values in fields of `esp_image_header_t`, sealed again."""
+        return self._derive(with_header(self.image, **values))
+
+    def described(self, **values: str | int | bytes) -> Draft:
+        """The same application with other values in fields of `esp_app_desc_t`, sealed again."""
+        return self._derive(with_app_desc(self.image, **values))
+
+    def padded_to(self, size: int) -> Draft:
+        """A valid image of exactly `size` bytes."""
+        return self._derive(padded_to(self.image, size))
+
+    def with_trailing(self, count: int) -> Draft:
+        """A valid image with `count` bytes more behind it."""
+        return self._derive(with_trailing(self.image, count))
+
+    def trusting(self, ca_pem: bytes) -> Draft:
+        """The same application with another CA certificate embedded, where it fits."""
+        return self._derive(with_certificate(self.image, ca_pem))
+
+    def signed(self, *private_keys: bytes) -> Draft:
+        """Signed for Secure Boot V2 with one to three keys (RSA-3072 or P-256, PEM); an older signature goes."""
+        return self._derive(sign(self.image, *private_keys))
+
+    def signed_v1(self, private_key: bytes) -> Draft:
+        """Signed as the ESP32's Secure Boot V1 has it (P-256, PEM); an older signature goes."""
+        return self._derive(sign_v1(self.image, private_key))
+
+    def unsigned(self) -> Draft:
+        """Without any signature."""
+        return self._derive(unsigned(self.image))
+
     def crashing_at_boot(self) -> Draft:
         """A valid image whose application dies at its first instruction."""
         return self._derive(self.image.crashing_at_boot())
@@ -60,12 +97,29 @@ class Draft:
         return self._derive(self.image.with_behaviour(behaviour))
 
     def encrypted(self, public_key: bytes) -> Draft:
-        """Pre-encrypted for `esp_encrypted_img` with an RSA-3072 public key (PEM)."""
+        """Pre-encrypted for `esp_encrypted_img` with a public key (PEM): RSA-3072, or P-256 for the ECIES scheme."""
         return replace(self, payload=encrypt(self.data, public_key, rng=SystemRandom()))
 
     def with_flipped_tag(self) -> Draft:
         """Pre-encrypted, with one bit of the AES-GCM tag inverted."""
         return replace(self, payload=with_flipped_tag(self.data))
+
+    def with_flipped_bit(self, place: str, *, bit: int = 0) -> Draft:
+        """One bit inverted in a place called by its name (see `bench.images.damage`), nothing re-sealed."""
+        return replace(self, payload=with_flipped_bit(self.data, place, bit=bit))
+
+    def extended(self, count: int) -> Draft:
+        """`count` zero bytes more at the end, whatever it is that they follow."""
+        return replace(self, payload=self.data + bytes(count))
+
+    def replaced_by(self, data: bytes) -> Draft:
+        """These bytes instead of an image: nothing at all, a page of HTML …"""
+        return replace(self, payload=data)
+
+    def merged_with(self, build: Build) -> Draft:
+        """The whole flash in one file, as `esptool merge-bin` writes it, instead of the application alone."""
+        parts = {file.offset: file.path.read_bytes() for file in build.flash_files}
+        return replace(self, payload=merged({**parts, build.app_offset: self.data}))
 
     def truncated(self, length: int) -> Draft:
         """Only the first `length` bytes, honestly announced."""
