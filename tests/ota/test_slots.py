@@ -1,0 +1,82 @@
+"""What lies in flash is told as it is, whatever bytes stand there."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.builds import VirtualBuild
+from bench.errors import BenchError
+from bench.flash import OtaData, OtaImgState, PartitionTable, SelectEntry
+from bench.ota import FlashView
+from bench.server import Authority
+
+TABLE = PartitionTable.from_csv(
+    "nvs,data,nvs,0x9000,0x4000\notadata,data,ota,0xd000,0x2000\nota_0,app,ota_0,0x10000,0x40000\n"
+    "ota_1,app,ota_1,0x50000,0x40000\n"
+)
+
+
+def view(flash: bytearray) -> FlashView:
+    return FlashView(TABLE, lambda offset, length: bytes(flash[offset : offset + length]), chip="esp32c3")
+
+
+@pytest.fixture(scope="module")
+def app() -> bytes:
+    spec = VirtualBuild(chip="esp32c3", app="advanced_https_ota", version="7", ca_pem=Authority.throwaway().ca_pem)
+    return spec.files()["advanced_https_ota.bin"]
+
+
+def test_a_fresh_board_has_a_version_and_no_states(app: bytes) -> None:
+    flash = bytearray(b"\xff" * 0x90000)
+    flash[0x10000 : 0x10000 + len(app)] = app
+    slots = view(flash).slots()
+    assert list(slots) == ["ota_0", "ota_1"]
+    assert (slots["ota_0"].version, slots["ota_0"].project_name) == ("7", "advanced_https_ota")
+    assert slots["ota_0"].digest == hashlib.sha256(flash[0x10000:0x50000]).hexdigest()
+    assert (slots["ota_1"].version, slots["ota_1"].blank) == (None, True)
+    assert [slot.state for slot in slots.values()] == [None, None]
+    assert [slot.otadata for slot in slots.values()] == [(), ()]
+
+
+@pytest.mark.parametrize("state", list(OtaImgState))
+def test_each_slot_has_the_state_of_its_own_entry(state: OtaImgState) -> None:
+    flash = bytearray(b"\xff" * 0x90000)
+    first, second = SelectEntry.for_seq(1, OtaImgState.VALID), SelectEntry.for_seq(2, state)
+    flash[0xD000:0xF000] = OtaData((first, second)).to_bytes()
+    slots = view(flash).slots()
+    assert slots["ota_0"].state == OtaImgState.VALID
+    assert slots["ota_1"].state == state
+    assert slots["ota_1"].otadata == (second.to_bytes(),)
+
+
+def test_an_entry_with_a_wrong_crc_speaks_of_no_slot() -> None:
+    flash = bytearray(b"\xff" * 0x90000)
+    flash[0xD000:0xD020] = SelectEntry.for_seq(1, OtaImgState.VALID).to_bytes()[:-4] + b"\x00\x00\x00\x00"
+    assert view(flash).slots()["ota_0"].state is None
+
+
+def test_every_byte_of_a_slot_counts(app: bytes) -> None:
+    flash = bytearray(b"\xff" * 0x90000)
+    flash[0x10000 : 0x10000 + len(app)] = app
+    before = view(flash).slots()["ota_0"].digest
+    flash[0x4FFFF] = 0
+    assert view(flash).slots()["ota_0"].digest != before
+
+
+@given(st.binary(max_size=400), st.binary(max_size=64))
+def test_any_bytes_are_told_and_never_raise(head: bytes, entry: bytes) -> None:
+    flash = bytearray(b"\xff" * 0x90000)
+    flash[0x10000 : 0x10000 + len(head)] = head
+    flash[0xD000 : 0xD000 + len(entry)] = entry
+    slots = view(flash).slots()
+    assert set(slots) == {"ota_0", "ota_1"}
+
+
+def test_subtypes_by_label() -> None:
+    assert view(bytearray()).subtype_of("ota_1") == 0x11
+    with pytest.raises(BenchError, match="no 'ota_7'"):
+        view(bytearray()).subtype_of("ota_7")

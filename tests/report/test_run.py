@@ -1,0 +1,42 @@
+"""A run's folder is its own, and its summary says what was a model and where the evidence lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.report.run import Outcome, Run
+
+
+def test_runs_in_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:
+    folders = {Run.begin(tmp_path).folder for _ in range(5)}
+    assert len(folders) == 5
+    assert all(folder.is_dir() and folder.parent == tmp_path for folder in folders)
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="name one that can be written"):
+        Run.begin(tmp_path / "file")
+
+
+def test_a_scenario_name_never_leaves_the_run(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.scenario_folder("b", "test_a[../../x y]") == tmp_path / "b" / "test_a_.._.._x_y_"
+
+
+def test_the_summary_counts_by_board_and_marks_models(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.outcomes += [
+        Outcome("one", "model", "passed", True),
+        Outcome("two", "model", "failed", True),
+        Outcome("one", "desk", "passed", False),
+    ]
+    assert run.summary() == [
+        "model: 1 passed, 1 failed",
+        "desk: 1 passed",
+        "models, not hardware: model",
+        f"evidence: {tmp_path}",
+    ]
