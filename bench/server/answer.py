@@ -86,6 +86,7 @@ def honest_plan(asked: Asked, published: Published) -> Plan:
         headers=headers,
         length=None if published.chunked else len(body),
         chunked=published.chunked,
+        whole=whole,
         body=(Send(body),) if len(body) and asked.method == "GET" else (),
     )
 

@@ -8,35 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import ipaddress
 import os
 import ssl
 import tempfile
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bench.errors import ServerError
+from bench.server.chains import Issuer, credentials
+from bench.server.faults import Door, Tls
 
 __all__ = ["Authority", "default_folder"]
 
 _KEEP = "authority.pem"
 _PUBLIC = "ca.pem"
 _RENEWAL = timedelta(days=30)
-_LEAF_LIFE = timedelta(days=365)
 
 
 def default_folder() -> Path:
@@ -105,73 +102,42 @@ class Authority:
             _write_whole(public, pem, 0o644)
         return cls(ca, public)
 
-    def issue(self, host: str) -> ssl.SSLContext:
-        """A server's context (TLS 1.2 and 1.3) with a fresh certificate for `host`, a name or an IP address.
+    def issue(self, host: str, door: Door = Door()) -> ssl.SSLContext:  # noqa: B008 - a frozen value
+        """A server's context with a fresh certificate for `host`, a name or an IP address, as `door` wants it.
 
-        ServerError where `host` is neither.
+        The usual door has TLS 1.2 and 1.3. ServerError where `host` is neither name nor address.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        _speak(context, door.tls)
         context.set_alpn_protocols(["http/1.1"])
         # The ssl module loads certificates from files only; this one is readable by its owner alone and lives
         # for the moment of loading.
         with tempfile.NamedTemporaryFile(prefix="ota-bench-", suffix=".pem") as file:
-            file.write(self._leaf(host))
+            file.write(credentials(door.certificate, self._issuer(), host))
             file.flush()
             context.load_cert_chain(file.name)
         return context
 
-    def _leaf(self, host: str) -> bytes:
-        """Key and certificate for `host`, PEM.
-
-        An IP address is written as iPAddress and as dNSName both: Mbed TLS before 3.5 compares only DNS names,
-        so a board of those ESP-IDF releases would refuse an address that is written properly.
-        """
-        issuer = x509.load_pem_x509_certificate(self.ca_pem)
+    def _issuer(self) -> Issuer:
         signer = load_pem_private_key(self._ca.private_key_pem.bytes(), password=None)
         if not isinstance(signer, ec.EllipticCurvePrivateKey):
             raise ServerError("the certificate authority has no elliptic curve key: delete it to get a new one")
-        key = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.now(UTC)
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "ota-bench server")]))
-            .issuer_name(issuer.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            # A board without the time of day believes that it is 1970, one with a slow clock that it is yesterday.
-            .not_valid_before(datetime(1970, 1, 1, tzinfo=UTC))
-            .not_valid_after(min(now + _LEAF_LIFE, issuer.not_valid_after_utc))
-            .add_extension(x509.SubjectAlternativeName(_names(host)), critical=True)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(usage, critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(_key_identifier(issuer), critical=False)
-            .sign(signer, hashes.SHA256())
-        )
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return private + certificate.public_bytes(Encoding.PEM)
+        return Issuer(x509.load_pem_x509_certificate(self.ca_pem), signer)
 
 
-def _names(host: str) -> list[x509.GeneralName]:
-    try:
-        return [x509.IPAddress(ipaddress.ip_address(host)), x509.DNSName(host)]
-    except ValueError:
-        pass
-    try:
-        name = host.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise ServerError(f"{host!r} is neither a host name nor an IP address") from error
-    labels = name.rstrip(".").split(".")
-    if not all(label and label.replace("-", "a").isalnum() for label in labels):
-        raise ServerError(f"{host!r} is neither a host name nor an IP address")
-    return [x509.DNSName(".".join(labels))]
-
-
-def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+def _speak(context: ssl.SSLContext, versions: Tls) -> None:
+    """Have the context speak these versions of TLS and no others."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    match versions:
+        case "1.1":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # Python discourages it; a fault wants it
+                context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")  # OpenSSL 3 has no signature for TLS 1.1 above that
+        case "1.2":
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        case "1.3":
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
 
 
 def _read(keep: Path) -> tuple[trustme.CA, datetime]:

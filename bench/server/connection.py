@@ -8,11 +8,17 @@ when the write buffer has run empty, and there it can end the connection with a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import struct
 from typing import Literal
 
 __all__ = ["Connection", "Early", "PeerGone"]
+
+
+_NO_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)
+"""The header of a record of application data (RFC 8446, 5.2), and zeros."""
 
 
 class PeerGone(ConnectionError):
@@ -41,8 +47,54 @@ class Early(asyncio.Protocol):
         self.lost = True
 
 
+class Nobody(asyncio.Protocol):
+    """Hears everything and says nothing, until the peer goes away."""
+
+    def __init__(self) -> None:
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """It has gone."""
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+class Plain(asyncio.BufferedProtocol):
+    """Stands where TLS stands otherwise, and passes everything on to `inner`."""
+
+    def __init__(self, inner: asyncio.Protocol) -> None:
+        self.inner = inner
+        self._buffer = bytearray(65536)
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+        """Where received bytes go."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have been received."""
+        self.inner.data_received(bytes(memoryview(self._buffer)[:nbytes]))
+
+    def eof_received(self) -> bool | None:
+        """The peer has closed its side."""
+        return self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """The kernel takes no more for now."""
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The kernel has taken all."""
+        self.inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self.inner.connection_lost(exc)
+
+
 class Connection(asyncio.BufferedProtocol):
     """Stands between a socket's transport and the TLS protocol on it, and passes everything on.
+
+    Without TLS `raw` and `tls` are the same transport, with a `Plain` on it.
 
     Attributes:
         number: which connection of this server it is, from 1
@@ -56,6 +108,7 @@ class Connection(asyncio.BufferedProtocol):
         self.number = number
         self.requests = 0
         self.hung_up = False
+        self._deaf = False
         self._raw = raw
         self._tls = tls
         self._inner = inner
@@ -70,16 +123,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Where received bytes go: to TLS, or nowhere after `hang_up`."""
-        return self._scratch if self.hung_up else self._inner.get_buffer(sizehint)  # type: ignore[return-value]
+        return self._scratch if self._deaf else self._inner.get_buffer(sizehint)  # type: ignore[return-value]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have been received."""
-        if not self.hung_up:
+        if not self._deaf:
             self._inner.buffer_updated(nbytes)
 
     def eof_received(self) -> bool | None:
         """The peer has closed its side."""
-        return None if self.hung_up else self._inner.eof_received()
+        return None if self._deaf else self._inner.eof_received()
 
     def pause_writing(self) -> None:
         """The kernel takes no more for now."""
@@ -129,15 +182,44 @@ class Connection(asyncio.BufferedProtocol):
         if self._cut_short:
             raise PeerGone("the peer went away")
 
-    def hang_up(self, how: Literal["fin", "rst"]) -> None:
+    def serve(self, http: asyncio.Protocol) -> None:
+        """Have what the peer says go to that protocol."""
+        if isinstance(self._inner, Plain):
+            self._inner.inner = http
+        else:
+            self._tls.set_protocol(http)
+
+    def hang_up(self, how: Literal["fin", "rst", "close", "alert"]) -> None:
         """End the connection in that way, to be followed by `settle`."""
         self.hung_up = True
-        if how == "fin":
-            # close() would answer bytes that still come with a RST, which can overtake what was sent; so the
-            # sending side alone is closed, and the peer has some time to do the same.
-            self._raw.write_eof()
-        else:
+        if how == "close":
+            self._tls.close()
+            return
+        self._deaf = True
+        if how == "rst":
             self.reset()
+            return
+        if how == "alert":
+            self._send_alert()
+        # close() would answer bytes that still come with a RST, which can overtake what was sent; so the
+        # sending side alone is closed, and the peer has some time to do the same.
+        self._raw.write_eof()
+
+    def _send_alert(self) -> None:
+        """Have OpenSSL send a fatal alert, by showing it a record that nobody has encrypted.
+
+        The ssl module cannot send alerts, and asyncio drops the one that OpenSSL makes, so the two ends of OpenSSL
+        within asyncio's protocol are used directly.
+        """
+        secured: ssl.SSLObject | None = self._tls.get_extra_info("ssl_object")
+        if secured is None:
+            return
+        incoming: ssl.MemoryBIO = self._inner._incoming  # type: ignore[attr-defined]
+        outgoing: ssl.MemoryBIO = self._inner._outgoing  # type: ignore[attr-defined]
+        incoming.write(_NO_RECORD)
+        with contextlib.suppress(ssl.SSLError):
+            secured.read(1)
+        self._raw.write(outgoing.read())
 
     async def settle(self, linger: float) -> None:
         """After `hang_up`: wait until the peer has closed its side too; reset after `linger` seconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -74,7 +74,6 @@ class Desk:
     async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
         """Open a listener of that kind, called for by those of the faults that act at the door."""
         telling = tuple(fault for fault in faults if fault.tells_at_the_door)
-        authority = self._authority if door.certificate == "own" else Authority.throwaway()
         http = web.Server(
             lambda request: self._answer(door, request),
             logger=_LOG,
@@ -103,7 +102,8 @@ class Desk:
             return connection
 
         reception = Reception(number, greeted, refused, serve, self._gone)
-        listener = Listener(reception, authority.issue(self._name), self._patience.handshake)
+        context = self._authority.issue(self._name, door) if door.scheme == "https" else None
+        listener = Listener(reception, context, self._patience.handshake, silent=door.tls == "silent")
         await listener.open(self._host, port)
         self._web.append(http)
         self._listeners[door] = listener
@@ -134,7 +134,7 @@ class Desk:
             headers=headers,
         )
         lower = {name.lower(): value for name, value in request.headers.items()}
-        plan = self._plan(door, request.method, path, lower)
+        plan = self._plan(door, Asked(request.method, path, lower, query=request.query_string, scheme=door.scheme))
 
         def fired(fault: Fault) -> None:
             self._note("fault", **numbers, path=path, **tell_fault(fault))
@@ -158,12 +158,12 @@ class Desk:
             await connection.settle(self._patience.linger)
         return response
 
-    def _plan(self, door: Door, method: str, path: str, headers: dict[str, str]) -> Plan:
-        published = self._published.get((door, path))
+    def _plan(self, door: Door, asked: Asked) -> Plan:
+        published = self._published.get((door, asked.path))
         if published is None:
-            return missing_plan(Asked(method, path, headers))
-        asked = Asked(method, path, headers, self._asked[door, path])
-        self._asked[door, path] += 1
+            return missing_plan(asked)
+        asked = replace(asked, nth=self._asked[door, asked.path])
+        self._asked[door, asked.path] += 1
         plan = honest_plan(asked, published)
         for fault in published.faults:
             plan = fault.plan(plan, asked)

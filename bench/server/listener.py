@@ -1,4 +1,4 @@
-"""A listening socket with one kind of certificate behind it: TCP, then TLS with a deadline, then HTTP."""
+"""A listening socket with one kind of door behind it: TCP, then TLS with a deadline (or none), then HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.errors import ServerError
-from bench.server.connection import Connection, Early
+from bench.server.connection import Connection, Early, Nobody, Plain
 
 __all__ = ["Greeted", "Listener", "Reception", "Refused"]
 
@@ -63,13 +63,17 @@ class Listener:
 
     Args:
         reception: the server's callbacks; they must not raise
-        context: TLS with the certificate to present
+        context: TLS with the certificate to present; None for plain HTTP
         handshake: seconds that a client has for its TLS handshake
+        silent: say nothing at all to who connects
     """
 
-    def __init__(self, reception: Reception, context: ssl.SSLContext, handshake: float) -> None:
+    def __init__(
+        self, reception: Reception, context: ssl.SSLContext | None, handshake: float, *, silent: bool = False
+    ) -> None:
         self._reception = reception
         self._context = context
+        self._silent = silent
         self._handshake = handshake
         self._server: asyncio.Server | None = None
         self._guests: dict[asyncio.Task[None], asyncio.Transport] = {}
@@ -111,15 +115,35 @@ class Listener:
         raw.set_write_buffer_limits(high=0)
         sock: socket.socket = raw.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        task = asyncio.get_running_loop().create_task(self._welcome(raw, self._reception.new_number()))
+        number = self._reception.new_number()
+        task = asyncio.get_running_loop().create_task(
+            self._ignore(raw, number) if self._silent else self._welcome(raw, number)
+        )
         self._guests[task] = raw
         task.add_done_callback(self._guests.pop)
+
+    async def _ignore(self, raw: asyncio.Transport, number: int) -> None:
+        """The whole life of a connection to which nothing is ever said."""
+        nobody = Nobody()
+        raw.set_protocol(nobody)
+        raw.resume_reading()
+        try:
+            await nobody.gone
+            reason = "the server was closed" if self._closing else "the client went away"
+            self._reception.refused(Refused(number, _spelled(raw.get_extra_info("peername")), reason))
+        finally:
+            raw.abort()
 
     async def _welcome(self, raw: asyncio.Transport, number: int) -> None:
         """The whole life of one connection."""
         peer = _spelled(raw.get_extra_info("peername"))
         early = Early()
         try:
+            if self._context is None:
+                raw.set_protocol(Plain(early))
+                raw.resume_reading()
+                await self._serve(raw, raw, early, None, number)
+                return
             try:
                 tls = await asyncio.get_running_loop().start_tls(
                     raw,
@@ -135,13 +159,16 @@ class Listener:
                 reason = "the server was closed" if self._closing else _reason(error)
                 self._reception.refused(Refused(number, peer, reason))
                 return
-            await self._serve(raw, tls, early, Greeted(number, peer, *_agreed(tls)))
+            await self._serve(raw, tls, early, Greeted(number, peer, *_agreed(tls)), number)
         finally:
             raw.abort()
 
-    async def _serve(self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, greeted: Greeted) -> None:
-        self._reception.greeted(greeted)
-        connection = Connection(greeted.number, raw, tls)
+    async def _serve(
+        self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, greeted: Greeted | None, number: int
+    ) -> None:
+        if greeted is not None:
+            self._reception.greeted(greeted)
+        connection = Connection(number, raw, tls)
         if raw.is_closing():
             raw.abort()  # it was over before HTTP came
         else:
@@ -150,7 +177,7 @@ class Listener:
 
     def _hand_over(self, connection: Connection, tls: asyncio.Transport, early: Early) -> None:
         http = self._reception.http(connection)
-        tls.set_protocol(http)
+        connection.serve(http)
         http.connection_made(tls)
         if early.data:
             http.data_received(b"".join(early.data))

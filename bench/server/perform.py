@@ -30,6 +30,16 @@ class Outcome:
     aborted: str | None
 
 
+class _Answer(web.StreamResponse):
+    """An answer whose headers say what the plan says, be it wrong.
+
+    aiohttp would cut a body to the length announced, and would send one without a length in chunks. Its own
+    WebSocketResponse switches that off in the same way.
+    """
+
+    _length_check = False
+
+
 class Performance:
     """One plan being carried out.
 
@@ -46,7 +56,7 @@ class Performance:
 
     async def run(self, request: web.BaseRequest) -> tuple[web.StreamResponse, Outcome]:
         """Answer the request; a peer that goes away is an outcome, not an error."""
-        response = web.StreamResponse(status=self._plan.status)
+        response = _Answer(status=self._plan.status)
         for name, value in self._plan.headers:
             response.headers.add(name, value)
         response.headers["Server"] = "ota-bench"
@@ -54,6 +64,10 @@ class Performance:
             response.content_length = self._plan.length
         elif self._plan.chunked and request.version >= (1, 1):
             response.enable_chunked_encoding()
+        elif self._plan.body:
+            response.force_close()  # nothing but its end tells where such a body ends
+        if self._plan.close:
+            response.force_close()
         try:
             await self._answer(request, response)
         except ConnectionError:

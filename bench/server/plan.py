@@ -8,7 +8,7 @@ faults compose: ``Drip(...), Cut(after=...)`` drips and then cuts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -29,12 +29,16 @@ class Asked:
         path: decoded, without the query
         headers: names in lower case
         nth: how many requests to this release came before it, 0 for the first
+        query: behind the question mark, as it stands in the request
+        scheme: ``"https"`` or ``"http"``
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     nth: int = 0
+    query: str = ""
+    scheme: str = "https"
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,14 @@ class Wait:
 
 @dataclass(frozen=True)
 class HangUp:
-    """End the connection: with a FIN behind what was sent (and no TLS close_notify), or with a RST."""
+    """End the connection.
 
-    how: Literal["fin", "rst"]
+    Attributes:
+        how: ``fin``: with a FIN behind what was sent, and no TLS close_notify; ``rst``: with a RST; ``close``:
+            properly, with close_notify and FIN; ``alert``: with a fatal TLS alert and a FIN
+    """
+
+    how: Literal["fin", "rst", "close", "alert"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,8 @@ class Plan:
         headers: all headers but Content-Length and Transfer-Encoding, in order
         length: the Content-Length to announce; None announces none
         chunked: send the body in chunks (then `length` is None)
+        close: say that the connection ends with this answer, and end it
+        whole: the file that was asked for, for faults that serve another part of it
         opening: actions before the status line
         body: actions after the headers; what they send need not be `length` bytes
     """
@@ -93,6 +104,8 @@ class Plan:
     headers: tuple[tuple[str, str], ...] = ()
     length: int | None = None
     chunked: bool = False
+    close: bool = False
+    whole: memoryview = field(default=memoryview(b""), repr=False)
     opening: tuple[Action, ...] = ()
     body: tuple[Action, ...] = ()
 
@@ -105,6 +118,32 @@ class Plan:
         """Act after `offset` bytes of the body; go on with the rest of it afterwards, or not (`then`)."""
         before, rest = _split(self.body, offset)
         return replace(self, body=(*before, *actions, *(rest if then else ())))
+
+    def fires(self, fault: Fault) -> Plan:
+        """The plan with the fault noted before anything is answered."""
+        return replace(self, opening=(*self.opening, Fired(fault)))
+
+    def then(self, *actions: Action) -> Plan:
+        """The plan with actions behind its body."""
+        return replace(self, body=(*self.body, *actions))
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((value for known, value in self.headers if known.lower() == name.lower()), None)
+
+    def with_header(self, name: str, value: str) -> Plan:
+        """The plan with this header in the place of all of that name."""
+        kept = tuple((known, text) for known, text in self.headers if known.lower() != name.lower())
+        return replace(self, headers=(*kept, (name, value)))
+
+    def with_body(self, data: bytes | memoryview) -> Plan:
+        """The plan with another body, announced as it is; no body where there was none (HEAD)."""
+        data = memoryview(data)
+        return replace(
+            self,
+            length=None if self.length is None else len(data),
+            body=(Send(data),) if self.body_size and len(data) else (),
+        )
 
     def sending(self, change: Callable[[Send], Send]) -> Plan:
         """The plan with every Send of its body changed."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["kept_headers", "redacted_query"]
+__all__ = ["HIDDEN", "is_secret", "kept_headers", "redacted_query", "redacted_url"]
 
 HIDDEN = "***"
 
@@ -25,6 +26,19 @@ _SECRET_HEADERS = frozenset(("authorization", "proxy-authorization", "cookie"))
 def redacted_query(query: str) -> str:
     """A query string with the values of secret parameters hidden, and with what has no name hidden whole."""
     return "&".join(_redacted(part) for part in query.split("&"))
+
+
+def redacted_url(url: str) -> str:
+    """A URL with its credentials hidden, and its secret parameters as `redacted_query` does."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{HIDDEN}@{host}" if host != parts.netloc else host
+    return urlunsplit(parts._replace(netloc=netloc, query=redacted_query(parts.query) if parts.query else ""))
+
+
+def is_secret(name: str) -> bool:
+    """Does the name of a parameter or field look like one that holds a secret?"""
+    return _SECRET.search(name) is not None
 
 
 def _redacted(part: str) -> str:

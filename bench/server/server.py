@@ -8,7 +8,7 @@ import contextlib
 import ipaddress
 import threading
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from bench.server.answer import Published, published_path
 from bench.server.authority import Authority
 from bench.server.desk import Desk, Patience
 from bench.server.faults import Fault, door_of, tell_fault
+from bench.server.redact import redacted_url
 from bench.timeline import Timeline
 
 __all__ = ["OtaServer", "Release"]
@@ -35,10 +36,15 @@ class Release:
         sha256: of these bytes, hexadecimal
     """
 
-    url: str
+    url: str = field(repr=False)
     path: str
     size: int
     sha256: str
+
+    @property
+    def told_url(self) -> str:
+        """The URL for a log or a report: without the secrets that it may hold."""
+        return redacted_url(self.url)
 
 
 class OtaServer:
@@ -134,17 +140,20 @@ class OtaServer:
             faults: how the server misbehaves when it serves them
             chunked: announce no length and send chunks
 
-        A release whose faults need a certificate of their own stands behind a port of its own, see its `url`.
+        A release whose faults need a listener of their own stands behind a port of its own, see its `url`.
         """
         published = Published(published_path(path), bytes(data), faults, chunked)
         port = self._call(self._running().put_up(published))
         host = f"[{self.name}]" if ":" in self.name else self.name
-        release = Release(f"https://{host}:{port}{quote(published.path)}", published.path, len(data), published.sha256)
+        url = f"{published.door.scheme}://{host}:{port}{quote(published.path)}"
+        for fault in faults:
+            url = fault.address(url)
+        release = Release(url, published.path, len(data), published.sha256)
         self.timeline.append(
             "server",
             "release",
             path=release.path,
-            url=release.url,
+            url=release.told_url,
             size=release.size,
             sha256=release.sha256,
             chunked=chunked,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import socket
 import ssl
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -16,13 +16,18 @@ from bench.server import (
     Cut,
     Drip,
     Fault,
+    HeadRefused,
     NotFound,
+    OffByOne,
     OtaServer,
+    RangesIgnored,
     Redirect,
+    Replaced,
     Reset,
     Stall,
     Status,
     WrongCertificate,
+    WrongContentRange,
     parse_fault,
 )
 from bench.server.answer import Published, honest_plan
@@ -225,7 +230,7 @@ def test_how_the_command_line_spells_them(spec: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
-        ("", "there is no fault ''; known are cut:after=..., drip:"),
+        ("", "there is no fault ''; known are abrupt, alert:after=..."),
         ("Cut:after=1", "there is no fault 'Cut'"),
         ("cut", "after is missing; it is cut:after=..."),
         ("cut:", "after is missing"),
@@ -253,18 +258,25 @@ def test_a_bad_spelling_is_one_line_with_the_mend(spec: str, problem: str) -> No
 def test_every_fault_has_a_name_of_its_own_and_is_a_value(kind: type[Fault]) -> None:
     assert [known.name for known in KNOWN].count(kind.name) == 1
     assert kind.name in known_faults()
-    values: dict[str, Callable[[], Fault]] = {
-        "cut": lambda: Cut(1),
-        "drip": lambda: Drip(1),
-        "not-found": NotFound,
-        "redirect": lambda: Redirect("/x"),
-        "reset": lambda: Reset(1),
-        "stall": lambda: Stall(1),
-        "status": lambda: Status(500),
-        "wrong-certificate": WrongCertificate,
-    }
-    one, other = values[kind.name](), values[kind.name]()
+    one, other = (kind(**{name: SAMPLES[name] for name in _needed(kind)}) for _ in range(2))
     assert one == other
     assert hash(one) == hash(other)
-    assert one.tells_at_the_door == (kind is WrongCertificate)
-    assert one.door(Door()).certificate == ("foreign" if kind is WrongCertificate else "own")
+    assert parse_fault(":".join((kind.name, ",".join(f"{name}={SAMPLES[name]}" for name in _needed(kind))))) == one
+    door = one.door(Door())
+    assert one.tells_at_the_door == (door != Door())
+    plan = one.plan(honest_plan(ASKED, Published("/a", b"0123456789")), ASKED)
+    told = [action for action in (*plan.opening, *plan.body) if isinstance(action, Fired)]
+    if kind in SPARED:
+        assert told == []
+    elif door == Door():
+        assert told == [Fired(one)]
+
+
+SAMPLES = {"after": 1, "piece": 1, "location": "/x", "code": 500, "version": "1.3", "by": 1}
+ASKED = Asked("GET", "/a", {})
+SPARED = (HeadRefused, RangesIgnored, WrongContentRange, OffByOne, Replaced)
+"""These have nothing to do with a first GET of the whole file."""
+
+
+def _needed(kind: type[Fault]) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]

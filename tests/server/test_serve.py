@@ -134,7 +134,7 @@ def test_mistakes_are_one_line_with_the_mend(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = str(busy.getsockname()[1])
         assert "in use" in failing(tmp_path, "--port", port, str(file))
-    assert "known are cut:after=..." in failing(tmp_path, "--fault", "nonsense", str(file))
+    assert "cut:after=..., " in failing(tmp_path, "--fault", "nonsense", str(file))
     assert "two files are called 'app.bin'" in failing(tmp_path, str(file), str(same))
     assert "two files are called 'app.bin'" in failing(tmp_path, str(file), str(file))
     assert "No such file" in failing(tmp_path, str(tmp_path / "absent.bin"))

@@ -6,30 +6,127 @@ import dataclasses
 import typing
 
 from bench.errors import ServerError
-from bench.server.faults.base import Door, Fault, door_of
-from bench.server.faults.certificate import WrongCertificate
-from bench.server.faults.status import NotFound, Redirect, Status
-from bench.server.faults.transfer import Cut, Drip, Reset, Stall
+from bench.server.faults.access import Credentials, Token
+from bench.server.faults.base import Certificate, Door, Fault, Tls, door_of
+from bench.server.faults.certificate import (
+    CrossSigned,
+    Expired,
+    Intermediate,
+    MissingIntermediate,
+    NotYetValid,
+    RsaCertificate,
+    SelfSigned,
+    WrongAddress,
+    WrongCertificate,
+    WrongName,
+)
+from bench.server.faults.content import Gzip, HtmlPage, ManyHeaders
+from bench.server.faults.framing import Abrupt, Chunked, Closing, NoLength, WrongLength
+from bench.server.faults.handshake import PlainHttp, SilentHandshake, TlsOnly
+from bench.server.faults.parts import OffByOne, RangesIgnored, Replaced, WrongContentRange
+from bench.server.faults.redirects import Detour, NoLocation, Redirect, RedirectLoop
+from bench.server.faults.status import HeadRefused, NotFound, Status, Unauthorized
+from bench.server.faults.transfer import Alert, Close, Cut, Drip, Late, Reset, Stall
+from bench.server.redact import HIDDEN, is_secret, redacted_url
 
 __all__ = [
     "KNOWN",
+    "Abrupt",
+    "Alert",
+    "Certificate",
+    "Chunked",
+    "Close",
+    "Closing",
+    "Credentials",
+    "CrossSigned",
     "Cut",
+    "Detour",
     "Door",
     "Drip",
+    "Expired",
     "Fault",
+    "Gzip",
+    "HeadRefused",
+    "HtmlPage",
+    "Intermediate",
+    "Late",
+    "ManyHeaders",
+    "MissingIntermediate",
+    "NoLength",
+    "NoLocation",
     "NotFound",
+    "NotYetValid",
+    "OffByOne",
+    "PlainHttp",
+    "RangesIgnored",
     "Redirect",
+    "RedirectLoop",
+    "Replaced",
     "Reset",
+    "RsaCertificate",
+    "SelfSigned",
+    "SilentHandshake",
     "Stall",
     "Status",
+    "Tls",
+    "TlsOnly",
+    "Token",
+    "Unauthorized",
+    "WrongAddress",
     "WrongCertificate",
+    "WrongContentRange",
+    "WrongLength",
+    "WrongName",
     "door_of",
     "known_faults",
     "parse_fault",
     "tell_fault",
 ]
 
-KNOWN: tuple[type[Fault], ...] = (Cut, Drip, NotFound, Redirect, Reset, Stall, Status, WrongCertificate)
+KNOWN: tuple[type[Fault], ...] = (
+    Abrupt,
+    Alert,
+    Chunked,
+    Close,
+    Closing,
+    Credentials,
+    CrossSigned,
+    Cut,
+    Detour,
+    Drip,
+    Expired,
+    Gzip,
+    HeadRefused,
+    HtmlPage,
+    Intermediate,
+    Late,
+    ManyHeaders,
+    MissingIntermediate,
+    NoLength,
+    NoLocation,
+    NotFound,
+    NotYetValid,
+    OffByOne,
+    PlainHttp,
+    RangesIgnored,
+    Redirect,
+    RedirectLoop,
+    Replaced,
+    Reset,
+    RsaCertificate,
+    SelfSigned,
+    SilentHandshake,
+    Stall,
+    Status,
+    TlsOnly,
+    Token,
+    Unauthorized,
+    WrongAddress,
+    WrongCertificate,
+    WrongContentRange,
+    WrongLength,
+    WrongName,
+)
 """Every fault that can be named on the command line."""
 
 _WORDS = {"int": int, "float": float, "str": str}
@@ -64,8 +161,11 @@ def parse_fault(spec: str) -> Fault:
 
 
 def tell_fault(fault: Fault) -> dict[str, object]:
-    """A fault in plain values, for the timeline: its name and its fields."""
-    return {"fault": fault.name, **dataclasses.asdict(fault)}
+    """A fault in plain values, for the timeline: its name and its fields, without secrets."""
+    told: dict[str, object] = {"fault": fault.name}
+    for name, value in dataclasses.asdict(fault).items():
+        told[name] = HIDDEN if is_secret(name) else redacted_url(value) if name == "location" else value
+    return told
 
 
 def known_faults() -> str:

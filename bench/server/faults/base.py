@@ -1,9 +1,13 @@
 """What a fault is: one declared misbehaviour of the server, as a frozen value.
 
-A fault may act in two places:
+A fault may act in three places:
 
-- on the *door*, the listener behind which its release stands, for what happens before any request (certificates);
-- on the *plan* for each request, for everything that is said over HTTP (status, headers, body, hanging up).
+- on the *door*, the listener behind which its release stands, for what happens before any request (certificates,
+  versions of TLS, no TLS at all);
+- on the *plan* for each request, for everything that is said over HTTP (status, headers, body, hanging up);
+- on the *address*, the URL under which its release is found (a token, credentials).
+
+Some are no misbehaviour at all but a way to serve that a client must cope with: chunks, a redirection, an RSA key.
 
 To add one: a frozen dataclass in the file of its theme, with a `name` for the command line, whose fields are int,
 float or str; then its line in `bench.server.faults`. It marks in the plan where it fires with `Fired(self)`.
@@ -14,11 +18,27 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from bench.server.plan import Asked, Plan
 
-__all__ = ["Door", "Fault", "door_of"]
+__all__ = ["Certificate", "Door", "Fault", "Tls", "door_of"]
+
+Certificate: TypeAlias = Literal[
+    "own",
+    "foreign",
+    "expired",
+    "not-yet-valid",
+    "wrong-name",
+    "wrong-address",
+    "self-signed",
+    "rsa",
+    "intermediate",
+    "missing-intermediate",
+    "cross-signed",
+]
+
+Tls: TypeAlias = Literal["1.2 and 1.3", "1.1", "1.2", "1.3", "silent", "none"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +46,18 @@ class Door:
     """What a listener is like; releases with equal doors share one listener.
 
     Attributes:
-        certificate: issued by the bench's authority (``own``) or by one that nobody trusts (``foreign``)
+        certificate: issued by the bench's authority for this server (``own``), or with something about it that a
+            client must notice or cope with, see `bench.server.chains`
+        tls: versions that it speaks; ``silent`` accepts connections and never says a word; ``none`` is plain HTTP
     """
 
-    certificate: Literal["own", "foreign"] = "own"
+    certificate: Certificate = "own"
+    tls: Tls = "1.2 and 1.3"
+
+    @property
+    def scheme(self) -> str:
+        """Of URLs behind it."""
+        return "http" if self.tls == "none" else "https"
 
 
 @dataclass(frozen=True)
@@ -45,6 +73,10 @@ class Fault(ABC):
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002 - for those that care who asked
         """What is answered instead."""
         return plan
+
+    def address(self, url: str) -> str:
+        """The URL under which the release is found."""
+        return url
 
     @property
     def tells_at_the_door(self) -> bool:

@@ -7,23 +7,33 @@ from dataclasses import dataclass
 from bench.server.faults.base import Fault
 from bench.server.plan import Asked, Fired, Plan, Send
 
-__all__ = ["NotFound", "Redirect", "Status"]
+__all__ = ["HeadRefused", "NotFound", "Status", "Unauthorized", "answer"]
 
 
 @dataclass(frozen=True)
 class Status(Fault):
-    """every request is answered with this status and a short text"""
+    """requests are answered with this status and a short text
+
+    Attributes:
+        code: HTTP status
+        times: only so many requests, later ones are served; 0: all
+    """
 
     name = "status"
     code: int
+    times: int = 0
 
     def __post_init__(self) -> None:
         if not 200 <= self.code <= 599:
             raise ValueError(f"a final HTTP status is 200 to 599, not {self.code}")
+        if self.times < 0:
+            raise ValueError(f"a status comes 0 (always) or more times, not {self.times}")
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:
         """The status instead of whatever was planned."""
-        return _answer(self, plan, asked, self.code)
+        if self.times and asked.nth >= self.times:
+            return plan
+        return answer(self, plan, asked, self.code)
 
 
 @dataclass(frozen=True)
@@ -34,29 +44,52 @@ class NotFound(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:
         """404 instead of whatever was planned."""
-        return _answer(self, plan, asked, 404)
+        return answer(self, plan, asked, 404)
 
 
 @dataclass(frozen=True)
-class Redirect(Fault):
-    """every request is sent elsewhere"""
+class Unauthorized(Fault):
+    """401 with a challenge that no credentials satisfy
 
-    name = "redirect"
-    location: str
-    code: int = 302
+    Attributes:
+        scheme: of the challenge, Basic or Digest; an empty one sends none
+    """
+
+    name = "unauthorized"
+    scheme: str = "Basic"
 
     def __post_init__(self) -> None:
-        if self.code not in (301, 302, 303, 307, 308):
-            raise ValueError(f"a redirect is 301, 302, 303, 307 or 308, not {self.code}")
-        if not self.location or not self.location.isprintable():
-            raise ValueError(f"cannot redirect to {self.location!r}")
+        if self.scheme not in ("Basic", "Digest", ""):
+            raise ValueError(f"a challenge is Basic, Digest or empty, not {self.scheme!r}")
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:
-        """The redirect instead of whatever was planned."""
-        return _answer(self, plan, asked, self.code, ("Location", self.location))
+        """401 instead of whatever was planned."""
+        challenge = {
+            "Basic": (("WWW-Authenticate", 'Basic realm="ota-bench"'),),
+            "Digest": (("WWW-Authenticate", 'Digest realm="ota-bench", qop="auth", nonce="0", algorithm=MD5'),),
+            "": (),
+        }[self.scheme]
+        return answer(self, plan, asked, 401, *challenge)
 
 
-def _answer(fault: Fault, plan: Plan, asked: Asked, code: int, *headers: tuple[str, str]) -> Plan:
+@dataclass(frozen=True)
+class HeadRefused(Fault):
+    """HEAD is refused while GET works, as by a presigned URL, whose signature names the method"""
+
+    name = "head-refused"
+    code: int = 403
+
+    def __post_init__(self) -> None:
+        if not 400 <= self.code <= 599:
+            raise ValueError(f"a refusal is 400 to 599, not {self.code}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:
+        """The refusal of a HEAD."""
+        return answer(self, plan, asked, self.code) if asked.method == "HEAD" else plan
+
+
+def answer(fault: Fault, plan: Plan, asked: Asked, code: int, *headers: tuple[str, str]) -> Plan:
+    """The plan for a status with a short text, in the place of `plan`; notes the fault."""
     bodiless = code in (204, 205, 304)
     text = memoryview(b"" if bodiless else f"{code}\n".encode())
     return Plan(

@@ -1,4 +1,4 @@
-"""Faults in the middle of the body: cut, reset, stalled, dripping."""
+"""Faults in time: an answer that comes late, and a body that is cut, reset, closed, stalled or dripping."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bench.server.faults.base import Fault
 from bench.server.plan import Asked, Fired, HangUp, Plan, Send, Wait
 
-__all__ = ["Cut", "Drip", "Reset", "Stall"]
+__all__ = ["Alert", "Close", "Cut", "Drip", "Late", "Reset", "Stall"]
 
 
 def _offset(after: int) -> None:
@@ -53,6 +53,60 @@ class Reset(Fault):
         if plan.body_size <= self.after:
             return plan
         return plan.at(self.after, Fired(self), HangUp("rst"), then=False)
+
+
+@dataclass(frozen=True)
+class Close(Fault):
+    """the connection is closed, with the close_notify of TLS, after so many bytes of a body announced whole"""
+
+    name = "close"
+    after: int
+
+    def __post_init__(self) -> None:
+        _offset(self.after)
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan up to the close."""
+        if plan.body_size <= self.after:
+            return plan
+        return plan.at(self.after, Fired(self), HangUp("close"), then=False)
+
+
+@dataclass(frozen=True)
+class Alert(Fault):
+    """a fatal TLS alert (bad_record_mac) comes after so many bytes of the body; without TLS a bare FIN"""
+
+    name = "alert"
+    after: int
+
+    def __post_init__(self) -> None:
+        _offset(self.after)
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan up to the alert."""
+        if plan.body_size <= self.after:
+            return plan
+        return plan.at(self.after, Fired(self), HangUp("alert"), then=False)
+
+
+@dataclass(frozen=True)
+class Late(Fault):
+    """the first byte of the answer comes late
+
+    Attributes:
+        seconds: after this time; 0: never
+    """
+
+    name = "late"
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= 0:
+            raise ValueError(f"an answer is 0 (for ever) or more seconds late, not {self.seconds}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan after a while."""
+        return replace(plan, opening=(*plan.opening, Fired(self), Wait(self.seconds or None)))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""Faults of what is sent: something else than the image, a compressed one, and too much around it."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, replace
+
+from bench.server.faults.base import Fault
+from bench.server.plan import Asked, Plan
+
+__all__ = ["Gzip", "HtmlPage", "ManyHeaders"]
+
+_LINE = 1000
+
+
+@dataclass(frozen=True)
+class HtmlPage(Fault):
+    """an HTML page with status 200 instead of the image, as a captive portal or a login page sends
+
+    Attributes:
+        size: bytes of the page
+    """
+
+    name = "html-page"
+    size: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.size < 64:
+            raise ValueError(f"a page is at least 64 bytes, not {self.size}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The page instead of whatever was planned."""
+        head, foot = b"<!DOCTYPE html>\n<html><body>Please log in.\n", b"</body></html>\n"
+        page = head + b" " * (self.size - len(head) - len(foot)) + foot
+        plain = replace(plan, status=200, headers=(("Content-Type", "text/html; charset=utf-8"),))
+        return plain.with_body(page).fires(self)
+
+
+@dataclass(frozen=True)
+class Gzip(Fault):
+    """the body is compressed, and `Content-Encoding: gzip` says so, though nobody asked for it"""
+
+    name = "gzip"
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan with its body compressed."""
+        if not plan.body_size:
+            return plan
+        packed = gzip.compress(bytes(plan.whole), compresslevel=1, mtime=0)
+        return plan.with_header("Content-Encoding", "gzip").with_body(packed).fires(self)
+
+
+@dataclass(frozen=True)
+class ManyHeaders(Fault):
+    """a header block of so many bytes around the usual headers
+
+    Attributes:
+        size: bytes that are added
+    """
+
+    name = "many-headers"
+    size: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"a header block is at least one byte, not {self.size}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan with those headers."""
+        lines = -(-self.size // _LINE)
+        headers = tuple((f"X-Padding-{line}", "x" * (_LINE - 20)) for line in range(lines))
+        return replace(plan, headers=(*plan.headers, *headers)).fires(self)

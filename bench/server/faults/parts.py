@@ -1,0 +1,98 @@
+"""Faults of ranges (RFC 9110, section 14): ignored, wrong, and of a file that is not the same any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.server.faults.base import Fault
+from bench.server.plan import Asked, Plan
+
+__all__ = ["OffByOne", "RangesIgnored", "Replaced", "WrongContentRange"]
+
+_OTHER = bytes(value ^ 0x5A for value in range(256))
+
+
+@dataclass(frozen=True)
+class RangesIgnored(Fault):
+    """every request is answered with 200 and the whole file"""
+
+    name = "ranges-ignored"
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The whole file instead of a part."""
+        if plan.status != 206:
+            return plan
+        headers = tuple((name, value) for name, value in plan.headers if name != "Content-Range")
+        return replace(plan, status=200, headers=headers).with_body(plan.whole).fires(self)
+
+
+@dataclass(frozen=True)
+class WrongContentRange(Fault):
+    """the right part is sent, and its Content-Range says another
+
+    Attributes:
+        by: bytes by which it is wrong
+    """
+
+    name = "wrong-content-range"
+    by: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.by:
+            raise ValueError("a range that is wrong by 0 bytes is right")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan with that header."""
+        span = _span(plan)
+        if span is None:
+            return plan
+        first, size = max(0, span[0] + self.by), span[1] - span[0]
+        return plan.with_header("Content-Range", f"bytes {first}-{first + size - 1}/{len(plan.whole)}").fires(self)
+
+
+@dataclass(frozen=True)
+class OffByOne(Fault):
+    """every part but the first begins one byte too late, though its Content-Range is right"""
+
+    name = "off-by-one"
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
+        """The plan with the part moved."""
+        span = _span(plan)
+        if span is None or not span[0]:
+            return plan
+        moved = bytes(plan.whole[span[0] + 1 : span[1] + 1]).ljust(span[1] - span[0], b"\xff")
+        return plan.with_body(moved).fires(self)
+
+
+@dataclass(frozen=True)
+class Replaced(Fault):
+    """after so many requests the file is another one of the same length
+
+    Attributes:
+        after: requests that still get the first file
+    """
+
+    name = "replaced"
+    after: int
+
+    def __post_init__(self) -> None:
+        if self.after < 0:
+            raise ValueError(f"a file is replaced after 0 or more requests, not {self.after}")
+
+    def plan(self, plan: Plan, asked: Asked) -> Plan:
+        """The plan with the other file."""
+        if asked.nth < self.after or plan.status not in (200, 206):
+            return plan
+        first, stop = _span(plan) or (0, len(plan.whole))
+        other = bytes(plan.whole).translate(_OTHER)
+        return plan.with_header("ETag", '"another"').with_body(other[first:stop]).fires(self)
+
+
+def _span(plan: Plan) -> tuple[int, int] | None:
+    """First byte and end of the part that is planned; None where the whole file is."""
+    told = plan.header("Content-Range") if plan.status == 206 else None
+    if told is None:
+        return None
+    first, _, last = told.removeprefix("bytes ").partition("/")[0].partition("-")
+    return int(first), int(last) + 1
