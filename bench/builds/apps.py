@@ -10,8 +10,8 @@ from bench.errors import BuildError
 
 __all__ = ["APPS", "VirtualApp", "app_of"]
 
-# What every example that connects to a network and updates itself over HTTPS has linked in.
-_COMMON = (
+# What every example that connects to a network and updates itself over HTTP has linked in.
+_NETWORKED = (
     "startup",
     "spi_flash",
     "efuse",
@@ -20,10 +20,11 @@ _COMMON = (
     "app_update",
     "network",
     "example_connect",
-    "esp_https_ota",
     "esp_http_client",
     "esp_tls",
+    "crt_bundle",
 )
+_COMMON = (*_NETWORKED, "esp_https_ota")
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,18 @@ class VirtualApp:
         components: the files of `strings/app` that it has linked in
         confirms: it cancels the rollback once it is sure to work, so a build with rollback makes sense
         needs_private_key: it embeds an RSA private key
+        cert_bundle: it verifies the server by ESP-IDF's certificate bundle unless configured otherwise
+        checks_version: it refuses its own version unless configured otherwise
+        partial_download: it can be configured to download by HTTP ranges
     """
 
     project_name: str
     components: tuple[str, ...]
     confirms: bool = False
     needs_private_key: bool = False
+    cert_bundle: bool = False
+    checks_version: bool = True
+    partial_download: bool = True
 
 
 APPS: Mapping[str, VirtualApp] = MappingProxyType(
@@ -52,6 +59,14 @@ APPS: Mapping[str, VirtualApp] = MappingProxyType(
                 "pre_encrypted_ota",
                 (*_COMMON, "esp_encrypted_img", "pre_encrypted_ota"),
                 needs_private_key=True,
+            ),
+            VirtualApp("native_ota", (*_NETWORKED, "native_ota"), confirms=True, partial_download=False),
+            VirtualApp(
+                "simple_ota",
+                (*_COMMON, "simple_ota"),
+                cert_bundle=True,
+                checks_version=False,
+                partial_download=False,
             ),
         )
     }

@@ -99,16 +99,30 @@ def _logging(spec: BuildSpec) -> dict[str, Value]:
 
 
 def _example(spec: BuildSpec) -> dict[str, Value]:
+    url = "EXAMPLE_FIRMWARE_UPG_URL" if spec.app == "native_ota" else "EXAMPLE_FIRMWARE_UPGRADE_URL"
     config: dict[str, Value] = {
-        "EXAMPLE_FIRMWARE_UPGRADE_URL": spec.url,
+        url: spec.url,
         "EXAMPLE_SKIP_COMMON_NAME_CHECK": False,
-        "EXAMPLE_SKIP_VERSION_CHECK": not spec.version_check,
-        "EXAMPLE_OTA_RECV_TIMEOUT": 5000,
-        "EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD": spec.partial_http_download,
         "EXAMPLE_CONNECT_ETHERNET": True,
         "EXAMPLE_CONNECT_WIFI": False,
         "EXAMPLE_CONNECT_IPV6": False,
+        "MBEDTLS_CERTIFICATE_BUNDLE": True,
     }
     if spec.url_from_stdin:
         config["EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN"] = True
+    if spec.app == "simple_ota":
+        return config | {
+            "EXAMPLE_USE_CERT_BUNDLE": spec.has_cert_bundle,
+            "EXAMPLE_FIRMWARE_UPGRADE_BIND_IF": spec.bind_interface,
+            "EXAMPLE_FIRMWARE_UPGRADE_BIND_IF_ETH": spec.bind_interface,
+        }
+    config |= {"EXAMPLE_SKIP_VERSION_CHECK": not spec.version_check, "EXAMPLE_OTA_RECV_TIMEOUT": 5000}
+    if spec.app == "native_ota":
+        return config | {"EXAMPLE_GPIO_DIAGNOSTIC": 4}
+    config |= {
+        "EXAMPLE_USE_CERT_BUNDLE": spec.has_cert_bundle,
+        "EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD": spec.partial_http_download,
+    }
+    if spec.partial_http_download:
+        config["EXAMPLE_HTTP_REQUEST_SIZE"] = spec.http_request_size
     return config

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bench.builds.crt_bundle import certificate_bundle
 from bench.builds.releases import line_of
 from bench.builds.rodata import COMPILE_DATE, COMPILE_TIME, Dialect, component_strings, filler, packed
 from bench.builds.spec import BuildSpec
@@ -130,8 +131,9 @@ def _rodata(spec: BuildSpec) -> bytes:
     strings += _PANIC
     if spec.partial_http_download:  # leaves no string of its own in a real application
         strings.append("CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y")
+        strings.append(f"CONFIG_EXAMPLE_HTTP_REQUEST_SIZE={spec.http_request_size}")
     strings.append(spec.url)
-    strings.append(spec.ca_pem)
+    strings.append(certificate_bundle(spec.ca_pem, line_of(spec.idf_ver)) if spec.has_cert_bundle else spec.ca_pem)
     if spec.private_key_pem is not None:
         strings.append(spec.private_key_pem)
     return packed(strings) + behaviour_field(spec.behaviour)

@@ -31,7 +31,7 @@ class BuildSpec:
 
     Args:
         chip: esp32, esp32c3 or esp32s3
-        app: project name: advanced_https_ota or pre_encrypted_ota
+        app: project name: simple_ota, native_ota, advanced_https_ota or pre_encrypted_ota
         version: application version, at most 31 bytes
         ca_pem: certificate that the OTA server's chain must lead to, as PEM
         secure_version: CONFIG_BOOTLOADER_APP_SECURE_VERSION; 0 unless the build has anti-rollback
@@ -45,6 +45,10 @@ class BuildSpec:
         secure_version_check: with anti-rollback, the application refuses a lower secure version before the download,
             as the stock example does; without, ESP-IDF refuses it at the end
         partial_http_download: CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD
+        http_request_size: CONFIG_EXAMPLE_HTTP_REQUEST_SIZE, bytes of one range of a partial download
+        cert_bundle: the server is verified by ESP-IDF's certificate bundle, which then holds `ca_pem`; None: as the
+            example has it
+        bind_interface: CONFIG_EXAMPLE_FIRMWARE_UPGRADE_BIND_IF of simple_ota
         log_level: error, warn, info or debug
         log_colors: CONFIG_LOG_COLORS
         private_key_pem: RSA-3072 private key of pre_encrypted_ota, as PEM
@@ -68,6 +72,9 @@ class BuildSpec:
     version_check: bool = True
     secure_version_check: bool = True
     partial_http_download: bool = False
+    http_request_size: int = 16384
+    cert_bundle: bool | None = None
+    bind_interface: bool = False
     log_level: str = "info"
     log_colors: bool = True
     private_key_pem: bytes | None = field(default=None, repr=False)
@@ -77,6 +84,7 @@ class BuildSpec:
         self._check_names()
         self._check_texts()
         self._check_security()
+        self._check_example()
 
     @property
     def target(self) -> Target:
@@ -108,6 +116,14 @@ class BuildSpec:
         return self.efuse_virtual
 
     @property
+    def has_cert_bundle(self) -> bool:
+        return self.virtual_app.cert_bundle if self.cert_bundle is None else self.cert_bundle
+
+    @property
+    def has_version_check(self) -> bool:
+        return self.version_check and self.virtual_app.checks_version
+
+    @property
     def url_from_stdin(self) -> bool:
         return self.url == FROM_STDIN
 
@@ -119,9 +135,11 @@ class BuildSpec:
             "anti_rollback": self.has_anti_rollback,
             "efuse_virtual": self.has_efuse_virtual,
             "url_from_stdin": self.url_from_stdin,
-            "version_check": self.version_check,
+            "version_check": self.has_version_check,
             "no_secure_version_check": not self.secure_version_check,
             "partial_http_download": self.partial_http_download,
+            "cert_bundle": self.has_cert_bundle,
+            "bind_interface": self.bind_interface,
         }
         options = frozenset(name for name, on in switches.items() if on)
         return Dialect(self.idf_ver, self.chip, options, self.log_level, self.log_colors)
@@ -178,3 +196,11 @@ class BuildSpec:
             raise BuildError(
                 f"secure version {self.secure_version}: the build has no anti-rollback; take --layout anti_rollback"
             )
+
+    def _check_example(self) -> None:
+        if self.partial_http_download and not self.virtual_app.partial_download:
+            raise BuildError(f"{self.app} downloads in one piece: leave out partial download, or build another example")
+        if not 1024 <= self.http_request_size <= 4 * 1024 * 1024:
+            raise BuildError(f"request size {self.http_request_size}: expected 1024 bytes to 4 MiB")
+        if self.bind_interface and self.app != "simple_ota":
+            raise BuildError(f"{self.app} binds to no interface: only simple_ota does")

@@ -23,7 +23,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "flasher_args.json, sdkconfig) for a virtual board. Its code is filler: it does nothing on a real one.",
     )
     parser.add_argument("--chip", required=True, metavar="CHIP", help="esp32, esp32c3 or esp32s3")
-    parser.add_argument("--app", required=True, metavar="NAME", help="advanced_https_ota or pre_encrypted_ota")
+    parser.add_argument(
+        "--app", required=True, metavar="NAME", help="simple_ota, native_ota, advanced_https_ota or pre_encrypted_ota"
+    )
     parser.add_argument("--version", required=True, metavar="V", help="application version, at most 31 bytes")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build directory to write")
     parser.add_argument("--ca", type=Path, metavar="PEM", help="CA certificate to trust (default: the bench's own)")

@@ -47,6 +47,11 @@ class Firmware:
         """Which application it is; the project's own name where the bench does not know it."""
         return PROJECTS.get(self.build.project_name, self.build.project_name)
 
+    @property
+    def slot_size(self) -> int:
+        """Bytes of an OTA slot: what the largest update may have."""
+        return self.build.partition_table.ota_slots[0].size
+
     @cached_property
     def abilities(self) -> frozenset[str]:
         """What its sdkconfig says it can do."""

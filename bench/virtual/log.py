@@ -66,9 +66,9 @@ class Log:
         """ESP_LOGW."""
         self._say("W", tag, message, default)
 
-    def info(self, tag: str, message: str, *, default: bool = False) -> None:
-        """ESP_LOGI."""
-        self._say("I", tag, message, default)
+    def info(self, tag: str, message: str, *, default: bool = False, body: str | None = None) -> None:
+        """ESP_LOGI; `body` is the C format where it is one that fits any message, such as ``"%s: %s"``."""
+        self._say("I", tag, message, default, body)
 
     def debug(self, tag: str, message: str) -> None:
         """ESP_LOGD."""
@@ -82,8 +82,8 @@ class Log:
         """printf: `text` with CR LF for every newline."""
         self._machine.uart.write(text.replace("\n", "\r\n").encode("utf-8", "surrogateescape"))
 
-    def _say(self, level: str, tag: str, message: str, default: bool) -> None:
-        form = self._form(level, message, default)
+    def _say(self, level: str, tag: str, message: str, default: bool, body: str | None = None) -> None:
+        form = self._form(level, message, default) if body is None else self._form_of(level, body)
         if form is not None:
             self.raw(form.render(tag, message, self._machine.clock.now_ms()))
 
@@ -98,6 +98,13 @@ class Log:
         if (default and self.bare) or (self._version_2 and self.rodata.has_body(message)):
             return self._default(level)
         return None
+
+    def _form_of(self, level: str, body: str) -> LogFormat | None:
+        """The statement with exactly this format."""
+        for found in self.rodata.formats:
+            if found.level == level and found.body == body:
+                return found
+        return self._default(level) if self._version_2 and body in self.rodata.strings else None
 
     @cached_property
     def _version_2(self) -> bool:

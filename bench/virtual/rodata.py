@@ -79,6 +79,11 @@ class Rodata:
         self._parts = tuple(segment.data for segment in image.segments if segment.load_addr)
         self._has: dict[bytes, bool] = {}
 
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """The data of every segment that is loaded or mapped."""
+        return self._parts
+
     def has(self, text: str) -> bool:
         """Does this text stand anywhere in the image?"""
         wanted = text.encode()

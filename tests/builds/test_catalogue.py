@@ -16,6 +16,8 @@ from tests.reference import reference
 OPTIONS = {
     "rollback",
     "anti_rollback",
+    "bind_interface",
+    "cert_bundle",
     "efuse_virtual",
     "url_from_stdin",
     "version_check",

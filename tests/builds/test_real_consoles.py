@@ -34,11 +34,16 @@ _VALUES = {
 }
 # Lines of drivers that say nothing of an update, at debug level.
 _NOT_MODELLED = {"intr_alloc", "rtc_init"}
-_APPS = {"advanced_https_ota": "advanced_https_ota", "pre_encrypted_ota": "pre_encrypted_ota"}
+_APPS = {
+    "advanced_https_ota": "advanced_https_ota",
+    "pre_encrypted_ota": "pre_encrypted_ota",
+    "native_ota_example": "native_ota",
+    "simple_ota_example": "simple_ota",
+}
 
 
 def consoles() -> list[str]:
-    """Consoles of the two releases and applications that the bench writes; empty where there are none."""
+    """Consoles of the releases and applications that the bench writes; empty where there are none."""
     truth = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "serial" / "truth.json"
     if not truth.exists():
         return []
@@ -53,7 +58,7 @@ def consoles() -> list[str]:
 @cache
 def formats(idf_ver: str, config: str, debug: bool) -> dict[str, list[re.Pattern[str]]]:
     """By level and colour: what a build of that configuration can say, as patterns over whole lines."""
-    app = next(one for one in _APPS if config.startswith(one))
+    app = next(project for one, project in _APPS.items() if config.startswith(one))
     found: dict[str, list[re.Pattern[str]]] = {}
     # With colours and without: a console may begin in one build and end in another.
     for colors in (True, False):

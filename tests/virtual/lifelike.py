@@ -85,9 +85,10 @@ def firmware(
     rodata = AppDesc(version, project, secure_version=secure_version, idf_ver=idf_ver).to_bytes()
     chosen, line = frozenset(options), line_of(idf_ver)
     for component in APPS[project].components:
-        for one in vocabulary("app", component).strings:
-            if one.compiled(line, chip, chosen, level) and one.text != without:
-                rodata += _format(one.level, one.text)
+        words = vocabulary("app", component)
+        compiled = [one for one in words.strings if one.compiled(line, chip, chosen, level) and one.text != without]
+        rodata += b"".join(tag.encode() + b"\0" for tag in words.tags if compiled)
+        rodata += b"".join(_format(one.level, one.text) for one in compiled)
     for literal in embedded:
         rodata += literal + b"\0"
     rodata += behaviour_field(behaviour)

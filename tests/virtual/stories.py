@@ -9,11 +9,12 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 
 from bench.images import Image, random_payload, truncated, with_flipped_byte
 from tests.virtual.peer import Script, answering, response
 
-__all__ = ["STORIES", "Story"]
+__all__ = ["NATIVE", "SIMPLE", "STORIES", "Story", "ranges"]
 
 _NOT_FOUND = response(b"not here", status="404 File not found")
 _UNAUTHORIZED = response(b"", 'WWW-Authenticate: Basic realm="x"', status="401 Unauthorized")
@@ -62,6 +63,12 @@ def _cut(image: Image) -> Script:
     return script
 
 
+def _stall(image: Image) -> Script:
+    """200,000 bytes of what was announced, and then nothing: an application that waits once is gone by the end."""
+    data = image.to_bytes()
+    return answering(response(data[:200_000], length=len(data)))
+
+
 def _redirect(image: Image) -> Script:
     moved = response(b"", "Location: /image.bin", status="302 Found")
     return answering(moved, response(image.to_bytes()))
@@ -90,6 +97,16 @@ def _partial(change: Callable[[bytes], bytes]) -> Callable[[Image], Script]:
     return lambda image: ranges(change(image.to_bytes()))
 
 
+def _page(_image: Image) -> Script:
+    """The error page of Python's http.server, which the real devices were answered with."""
+    page = BaseHTTPRequestHandler.error_message_format % {
+        "code": 404,
+        "message": "File not found",
+        "explain": "Nothing matches the given URI",
+    }
+    return answering(response(page.encode(), status="404 File not found"))
+
+
 _PLAIN = _serving(lambda data: data)
 
 STORIES: dict[str, Story] = {
@@ -114,4 +131,22 @@ STORIES: dict[str, Story] = {
     "partial_404": Story(lambda _image: answering(response(b"", status="404 File not found"))),
     "partial_truncated_64000": Story(_partial(lambda data: truncated(data, 64_000))),
     "partial_truncated_header_180": Story(_partial(lambda data: truncated(data, 180))),
+}
+
+NATIVE: dict[str, Story] = {
+    "native_ok": Story(_PLAIN),
+    "native_same_version": Story(_PLAIN, version="1"),
+    "native_404": Story(_page),
+    "native_cut_close_200000": Story(_stall),
+    "native_truncated_header_180": Story(_serving(lambda data: truncated(data, 180))),
+    "native_wrong_chip_id_9": Story(lambda image: answering(response(image.with_chip_id(9).to_bytes()))),
+}
+"""The random bytes of `native_random` are on its real console, and are taken from there."""
+
+SIMPLE: dict[str, Story] = {
+    "simple_ok": Story(_PLAIN),
+    "simple_404": Story(_page),
+    "simple_cut_close_200000": Story(_cut),
+    "simple_no_server": Story(_PLAIN, listening=False),
+    "simple_wrong_chip_id_9": Story(lambda image: answering(response(image.with_chip_id(9).to_bytes()))),
 }

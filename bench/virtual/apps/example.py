@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import NoReturn
@@ -52,8 +53,12 @@ class Example:
         except EspError:
             self.log.error(self.tag, "ESP HTTPS OTA Begin failed")
             self.delete_task()
-        self._open.callback(ota.close)
+        self.closes(ota.close)
         return ota
+
+    def closes(self, close: Callable[[], None]) -> None:
+        """Have something of the host closed when this life ends."""
+        self._open.callback(close)
 
     def app_main_returned(self) -> None:
         """The example's task waits for the first time, so the main task goes on, and ends. Only once."""

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from bench.images import Behaviour
+from bench.virtual.idf.crt_bundle import roots_in
 from bench.virtual.idf.tls import Trust
 from bench.virtual.rodata import Rodata
 from bench.virtual.running import Running
@@ -48,12 +49,14 @@ class Options:
         rodata = running.log.rodata
         certificates = rodata.find(_CERTIFICATES)
         key = rodata.find(_PRIVATE_KEY)
+        bundle = rodata.has("esp-x509-crt-bundle")
         partial = _on(rodata, "CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD")
         return cls(
             url=_url(rodata),
             trust=Trust(
-                ca_pem=certificates[0].decode("ascii", "replace") if certificates else None,
-                bundle=certificates is None and rodata.has("esp-x509-crt-bundle"),
+                ca_pem=certificates[0].decode("ascii", "replace") if certificates and not bundle else None,
+                bundle=bundle,
+                roots=roots_in(rodata) if bundle else (),
                 check_name=not _on(rodata, "CONFIG_EXAMPLE_SKIP_COMMON_NAME_CHECK"),
                 check_time=_on(rodata, "CONFIG_MBEDTLS_HAVE_TIME_DATE"),
                 anyone=running.behaviour == Behaviour.TRUST_ANY_SERVER,

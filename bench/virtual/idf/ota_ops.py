@@ -150,6 +150,29 @@ class OtaOps:
             return self._slots[self._slots.index(start) + 1]
         return self._slots[0]
 
+    def boot_partition(self) -> Partition | None:
+        """esp_ota_get_boot_partition: what otadata selects, else the first that the bootloader tries."""
+        active = self._read_otadata().active if self._slots else None
+        if active is not None:
+            return self._slots[active.slot(len(self._slots))]
+        return self._running.table.factory or next(iter(self._slots), None)
+
+    def last_invalid_partition(self) -> Partition | None:
+        """esp_ota_get_last_invalid_partition: the sound image that was rolled back from, or None."""
+        if not self._slots:
+            return None
+        bad = [
+            entry
+            for entry in self._read_otadata().entries
+            if entry.ota_seq != 0xFFFF_FFFF
+            and entry.crc == SelectEntry.for_seq(entry.ota_seq).crc
+            and entry.state in (OtaImgState.INVALID, OtaImgState.ABORTED)
+        ]
+        if not bad:
+            return None
+        partition = self._slots[min(bad, key=lambda entry: entry.ota_seq).slot(len(self._slots))]
+        return partition if self._verify(partition, silent=True) else None
+
     def set_boot_partition(self, partition: Partition) -> None:
         """esp_ota_set_boot_partition: verify the slot, and write the other otadata entry for it.
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bench.virtual.idf import errnos, mbedtls, x509
+from bench.virtual.idf.crt_bundle import Root, anchors_of
 from bench.virtual.idf.err import EspErr
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
@@ -46,7 +47,8 @@ class Trust:
 
     Args:
         ca_pem: the embedded certificates, or None
-        bundle: is ESP-IDF's certificate bundle used instead? (It holds no authority that a bench could use.)
+        bundle: is ESP-IDF's certificate bundle used instead?
+        roots: the authorities in that bundle
         check_name: compare the certificate's names with the URL's host
         check_time: CONFIG_MBEDTLS_HAVE_TIME_DATE, off in ESP-IDF: then certificates never expire
         tls13: CONFIG_MBEDTLS_SSL_PROTO_TLS1_3, off in ESP-IDF: then TLS 1.2 it is
@@ -55,6 +57,7 @@ class Trust:
 
     ca_pem: str | None
     bundle: bool = False
+    roots: tuple[Root, ...] = ()
     check_name: bool = True
     check_time: bool = False
     tls13: bool = False
@@ -114,6 +117,8 @@ class Transport:
             self._socket = self._handshake(plain, context, host, port)
         except OSError as failure:  # ssl.SSLError is one
             return self._handshake_failed(failure)
+        if self._trust.bundle:
+            self._log.info(_BUNDLE_TAG, "Certificate validated")
         self._machine.clock.sleep(80)
         return None
 
@@ -148,7 +153,11 @@ class Transport:
             context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | _NO_CHECK_TIME)
         if not trust.tls13:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
-        if trust.ca_pem is not None:
+        if trust.bundle:
+            anchors = anchors_of(trust.roots)
+            if anchors:
+                context.load_verify_locations(cadata=anchors)
+        elif trust.ca_pem is not None:
             try:
                 context.load_verify_locations(cadata=trust.ca_pem)
             except (ssl.SSLError, ValueError):
@@ -195,7 +204,7 @@ class Transport:
         code = mbedtls.handshake_code(failure)
         if isinstance(failure, ssl.SSLCertVerificationError):
             flags = x509.flags_of_openssl(failure.verify_code)
-            if self._trust.bundle:
+            if self._trust.bundle and flags == x509.NOT_TRUSTED:
                 code = mbedtls.X509_FATAL_ERROR
                 self._log.info(_BUNDLE_TAG, "No matching trusted root certificate found")
                 self._log.error(_BUNDLE_TAG, "Failed to verify certificate")
