@@ -1,6 +1,6 @@
 """Writing virtual builds: complete ESP-IDF build directories where there is no ESP-IDF.
 
-Layout of the directory and of its JSON files: components/esptool_py/project_include.cmake,
+Layout of the directory and of its JSON files: components/esptool_py/project_include.cmake (also for ``flash_args``),
 components/esptool_py/flasher_args.json.in, tools/cmake/project_description.json.in.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.builds.configuration import configuration_of
 from bench.builds.firmware import application, bootloader
@@ -37,12 +38,14 @@ class VirtualBuild(BuildSpec):
         first = table.factory or table.ota_slots[0]
         assert otadata is not None, "every layout of the bench has otadata"
         config = configuration_of(self)
+        flasher_args = _flasher_args(self, otadata, first)
         return {
             _BOOTLOADER: bootloader(self).to_bytes(),
             _TABLE: table.to_bytes(),
             _OTADATA: OtaData.erased().to_bytes(),
             f"{self.app}.bin": application(self).to_bytes(),
-            "flasher_args.json": _json(_flasher_args(self, otadata, first)),
+            "flasher_args.json": _json(flasher_args),
+            "flash_args": _flash_args(flasher_args),
             "project_description.json": _json(_project_description(self)),
             "sdkconfig": as_text(config).encode(),
             "config/sdkconfig.json": as_json(config).encode(),
@@ -70,7 +73,7 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=4) + "\n").encode()
 
 
-def _flasher_args(spec: BuildSpec, otadata: Partition, first: Partition) -> dict[str, object]:
+def _flasher_args(spec: BuildSpec, otadata: Partition, first: Partition) -> dict[str, Any]:
     settings = {
         "flash_mode": "dio",
         "flash_size": spec.partition_layout.flash_size,
@@ -97,6 +100,12 @@ def _flasher_args(spec: BuildSpec, otadata: Partition, first: Partition) -> dict
             "chip": spec.chip,
         },
     }
+
+
+def _flash_args(flasher_args: dict[str, Any]) -> bytes:
+    """The same as arguments of esptool, for ``cd DIR && esptool write-flash @flash_args``."""
+    files = [f"{offset} {file}" for offset, file in flasher_args["flash_files"].items()]
+    return ("\n".join([" ".join(flasher_args["write_flash_args"]), *files]) + "\n").encode()
 
 
 def _project_description(spec: BuildSpec) -> dict[str, object]:

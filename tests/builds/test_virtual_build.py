@@ -75,6 +75,18 @@ def test_pytest_embedded_loads_the_build(chip: str, app: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("chip", CHIPS)
+def test_flash_args_name_the_files_as_flasher_args_json_does(chip: str, tmp_path: Path) -> None:
+    """``cd DIR && esptool write-flash @flash_args`` is how ESP-IDF says to flash a build by hand."""
+    write_build(spec(chip), tmp_path)
+    words = (tmp_path / "flash_args").read_text("ascii").split()
+    args = json.loads((tmp_path / "flasher_args.json").read_text("ascii"))
+    assert words[: len(args["write_flash_args"])] == args["write_flash_args"]
+    files = words[len(args["write_flash_args"]) :]
+    assert dict(zip(files[::2], files[1::2], strict=True)) == args["flash_files"]
+    assert all((tmp_path / name).is_file() for name in files[1::2])
+
+
+@pytest.mark.parametrize("chip", CHIPS)
 def test_the_application_lies_as_a_real_one(chip: str) -> None:
     image = application(spec(chip))
     chip_table = TARGETS[chip].chip
