@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,12 +28,28 @@ class Outcome:
     virtual: bool
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """A run that is under way; `folder` holds a folder for each board, and in it one for each scenario."""
+    """A run; `folder` holds a folder for each board, and in it one for each scenario.
+
+    Whoever runs scenarios, in however many processes, leaves an `outcome.json` in each of them, and nothing else is
+    believed about how it went.
+    """
 
     folder: Path
-    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """How every scenario ended that has ended, in the order of boards and names."""
+        found = []
+        for path in sorted(self.folder.glob("*/*/outcome.json")):
+            try:
+                told = json.loads(path.read_text(encoding="utf-8"))
+                board, scenario = path.parent.parent.name, path.parent.name
+                found.append(Outcome(scenario, board, str(told["outcome"]), bool(told["virtual"])))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise BenchError(f"{path} does not tell an outcome: {error!r}") from error
+        return found
 
     @classmethod
     def begin(cls, root: Path) -> Run:
@@ -58,10 +75,11 @@ class Run:
     def summary(self) -> list[str]:
         """What to say at the end: each board's outcomes, which boards were models, where the evidence lies."""
         lines = []
-        for board in dict.fromkeys(outcome.board for outcome in self.outcomes):
-            kinds = [outcome.outcome for outcome in self.outcomes if outcome.board == board]
+        outcomes = self.outcomes
+        for board in dict.fromkeys(outcome.board for outcome in outcomes):
+            kinds = [outcome.outcome for outcome in outcomes if outcome.board == board]
             lines.append(f"{board}: " + ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))
-        virtual = dict.fromkeys(outcome.board for outcome in self.outcomes if outcome.virtual)
+        virtual = dict.fromkeys(outcome.board for outcome in outcomes if outcome.virtual)
         if virtual:
             lines.append(f"models, not hardware: {', '.join(virtual)}")
         return [*lines, f"evidence: {self.folder}"]

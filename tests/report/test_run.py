@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,16 +28,30 @@ def test_a_scenario_name_never_leaves_the_run(tmp_path: Path) -> None:
     assert run.scenario_folder("b", "test_a[../../x y]") == tmp_path / "b" / "test_a_.._.._x_y_"
 
 
+def ended(run: Run, board: str, scenario: str, outcome: str, *, virtual: bool) -> None:
+    folder = run.scenario_folder(board, scenario)
+    folder.mkdir(parents=True)
+    (folder / "outcome.json").write_text(json.dumps({"outcome": outcome, "virtual": virtual}))
+
+
 def test_the_summary_counts_by_board_and_marks_models(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.outcomes += [
-        Outcome("one", "model", "passed", True),
-        Outcome("two", "model", "failed", True),
-        Outcome("one", "desk", "passed", False),
-    ]
+    ended(run, "model", "test_one", "passed", virtual=True)
+    ended(run, "model", "test_two", "failed", virtual=True)
+    ended(run, "desk", "test_one", "passed", virtual=False)
+    assert Outcome("test_two", "model", "failed", True) in run.outcomes
     assert run.summary() == [
-        "model: 1 passed, 1 failed",
         "desk: 1 passed",
+        "model: 1 passed, 1 failed",
         "models, not hardware: model",
         f"evidence: {tmp_path}",
     ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"outcome": "passed"}'])
+def test_an_outcome_that_tells_nothing_is_an_error_and_no_pass(tmp_path: Path, text: str) -> None:
+    run = Run(tmp_path)
+    ended(run, "model", "test_one", "passed", virtual=True)
+    (tmp_path / "model" / "test_one" / "outcome.json").write_text(text)
+    with pytest.raises(BenchError, match="does not tell an outcome"):
+        run.summary()
