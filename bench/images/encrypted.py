@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.errors import FormatError
 from bench.images import ecies
-from bench.images.keys import RSA_BITS, SigningKey, VerifyingKey, kind_of, load_private, load_public
+from bench.images.keys import RSA_BITS, SigningKey, VerifyingKey, kind_of, load_private, load_public, rsa_private
 from bench.images.payload import with_flipped_byte
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class EncryptedHeader:
             raise FormatError(subject, 4, f"a key of the {self.scheme} scheme", f"one that {kind_of(key)} opens")
         if not isinstance(key, RSAPrivateKey):
             return ecies.open_key(self.encrypted_key, key)
-        clear = _rsa_private(key, int.from_bytes(self.encrypted_key, "big")).to_bytes(RSA_BITS // 8, "big")
+        clear = rsa_private(key, int.from_bytes(self.encrypted_key, "big")).to_bytes(RSA_BITS // 8, "big")
         head, filler, gcm_key = clear[:2], clear[2 : -_GCM_KEY_SIZE - 1], clear[-_GCM_KEY_SIZE:]
         if head != b"\0\2" or 0 in filler or clear[-_GCM_KEY_SIZE - 1] != 0:
             raise FormatError(
@@ -159,11 +159,3 @@ def with_flipped_tag(data: bytes) -> bytes:
     """
     EncryptedHeader.parse(data)
     return with_flipped_byte(data, _TAG_AT)
-
-
-def _rsa_private(key: RSAPrivateKey, value: int) -> int:
-    numbers = key.private_numbers()
-    # Garner's recombination: four times faster than one exponentiation modulo n.
-    low = pow(value, numbers.dmq1, numbers.q)
-    high = pow(value, numbers.dmp1, numbers.p)
-    return low + numbers.q * ((high - low) * numbers.iqmp % numbers.p)

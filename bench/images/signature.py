@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from bench.errors import FormatError
 from bench.images.image import Image
-from bench.images.keys import SigningKey, load_private, load_public
+from bench.images.keys import SigningKey, load_private, load_public, rsa_private
 
 __all__ = [
     "SECTOR",
@@ -144,11 +144,11 @@ class SignatureBlock:
 
     @classmethod
     def make(cls, digest: bytes, key: SigningKey) -> SignatureBlock:
-        """The block that signs this SHA-256 with this private key."""
+        """The block that signs this SHA-256 with this private key; the same each time, as builds have to be."""
         if isinstance(key, rsa.RSAPrivateKey):
-            signature = key.sign(digest, _PSS, _PREHASHED)[::-1]
+            signature = _little(rsa_private(key, _pss_encoded(digest, key)), _RSA_BYTES)
             return cls(cls.RSA, digest, _rsa_field(key.public_key()), signature)
-        r, s = utils.decode_dss_signature(key.sign(digest, ec.ECDSA(_PREHASHED)))
+        r, s = utils.decode_dss_signature(key.sign(digest, ec.ECDSA(_PREHASHED, deterministic_signing=True)))
         numbers = key.public_key().public_numbers()
         field = bytes([_P256]) + _little(numbers.x, 32) + _little(numbers.y, 32)
         return cls(cls.ECDSA, digest, field, _little(r, 32) + _little(s, 32))
@@ -182,7 +182,7 @@ def sign_v1(image: Image, private_key: bytes | SigningKey) -> Image:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise FormatError("private key", 0, "an RSA key", "ECDSA P-256: version 1 signatures know no other")
     plain = unsigned(image)
-    r, s = utils.decode_dss_signature(key.sign(plain.to_bytes(), ec.ECDSA(hashes.SHA256())))
+    r, s = utils.decode_dss_signature(key.sign(plain.to_bytes(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
     return replace(plain, trailing=bytes(4) + r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
 
@@ -251,6 +251,17 @@ def _rsa_field(key: rsa.RSAPublicKey) -> bytes:
         _little(m_prime, 4),
     )
     return b"".join(parts)
+
+
+def _pss_encoded(digest: bytes, key: rsa.RSAPrivateKey) -> int:
+    """EMSA-PSS of RFC 8017, with a salt that depends on the digest instead of chance."""
+    salt = hashlib.sha256(b"salt" + digest).digest()
+    hashed = hashlib.sha256(bytes(8) + digest + salt).digest()
+    block = bytes(_RSA_BYTES - 32 - len(salt) - 2) + b"\1" + salt
+    mask = b"".join(hashlib.sha256(hashed + n.to_bytes(4, "big")).digest() for n in range(-(-len(block) // 32)))
+    masked = bytes(a ^ b for a, b in zip(block, mask[: len(block)], strict=True))
+    first = masked[0] & 0xFF >> 8 * _RSA_BYTES - (key.key_size - 1)
+    return int.from_bytes(bytes([first]) + masked[1:] + hashed + b"\xbc", "big")
 
 
 def _little(number: int, size: int) -> bytes:

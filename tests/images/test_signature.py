@@ -89,6 +89,11 @@ def test_the_digest_of_a_key_is_that_of_espsecure(make: type, tmp_path: Path) ->
     assert first_block(sign(small_app(), make()).to_bytes()).key_digest == (tmp_path / "digest").read_bytes()
 
 
+@KEYS
+def test_the_same_key_signs_the_same_way(make: type) -> None:
+    assert sign(small_app(), make()) == sign(small_app(), make())
+
+
 def test_signing_again_takes_the_old_signature_away() -> None:
     once = sign(small_app(), key())
     twice = sign(once.with_version("2"), curve_key())
