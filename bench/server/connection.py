@@ -26,9 +26,15 @@ class PeerGone(ConnectionError):
 
 
 class Early(asyncio.Protocol):
-    """Holds what TLS delivers between the end of the handshake and the moment when HTTP takes over."""
+    """Holds what TLS delivers between the end of the handshake and the moment when HTTP takes over.
 
-    def __init__(self) -> None:
+    Args:
+        half_open: can the peer still be written to after it closed its side? Not with asyncio's TLS, which logs a
+            warning where its protocol says so.
+    """
+
+    def __init__(self, *, half_open: bool) -> None:
+        self._half_open = half_open
         self.data: list[bytes] = []
         self.eof = False
         self.lost = False
@@ -38,9 +44,9 @@ class Early(asyncio.Protocol):
         self.data.append(data)
 
     def eof_received(self) -> bool:
-        """Keep the connection for whoever takes over."""
+        """Keep the connection for whoever takes over, if that can be."""
         self.eof = True
-        return True
+        return self._half_open
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Remember it."""

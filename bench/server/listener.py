@@ -137,7 +137,7 @@ class Listener:
     async def _welcome(self, raw: asyncio.Transport, number: int) -> None:
         """The whole life of one connection."""
         peer = _spelled(raw.get_extra_info("peername"))
-        early = Early()
+        early = Early(half_open=self._context is None)
         try:
             if self._context is None:
                 raw.set_protocol(Plain(early))

@@ -50,6 +50,32 @@ def test_boards_reset_in_the_middle_of_the_handshake_block_nobody(server: OtaSer
             assert client.ask(release)[1] == b"x"
 
 
+def test_who_leaves_with_the_last_byte_of_the_handshake_is_not_worth_a_warning(
+    server: OtaServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As `openssl s_client` at the end of its input; asyncio has no word to say of it on stderr."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with plain(server) as peer:
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                peer.sendall(outgoing.read())
+                incoming.write(peer.recv(65536))
+            else:
+                break
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()
+        peer.sendall(outgoing.read())  # Finished and close_notify in one piece
+        peer.shutdown(socket.SHUT_WR)
+        while peer.recv(65536):
+            pass
+    client.told("tls")
+    assert client.ask(server.publish("/app.bin", b"x"))[1] == b"x"
+    assert not caplog.records
+
+
 def test_a_handshake_has_a_deadline(authority: Authority) -> None:
     with Timeline() as timeline, OtaServer(timeline, authority, patience=Patience(handshake=0.05)) as server:
         client = Client(authority, timeline)
