@@ -16,12 +16,12 @@ HOLD = 0.1
 """Seconds that EN is held low: long enough for the RC delay of a devkit's EN (10 kOhm, 1 uF), as esptool holds it."""
 
 
-def pulse_enable(port: serial.SerialBase) -> None:
-    """Pull EN low and let it go, with IO0 high all the while, so that the board boots from flash."""
+def pulse_enable(port: serial.SerialBase, *, hold: float = HOLD) -> None:
+    """Pull EN low for `hold` seconds and let it go, with IO0 high all the while, so that the board boots from flash."""
     port.dtr = False
     port.rts = True
     # pyserial on Windows sends RTS only with the next DTR; harmless elsewhere.
     port.dtr = False
-    time.sleep(HOLD)
+    time.sleep(hold)
     port.rts = False
     port.dtr = False
