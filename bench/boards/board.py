@@ -12,7 +12,10 @@ CHIPS = ("esp32", "esp32c3", "esp32s3")
 DRIVERS = MappingProxyType(
     {
         "virtual": frozenset(
-            {"reset", "power_cut", "flash_snapshot", "network_control", "efuse_disposable", "ethernet"}
+            {
+                *("reset", "power_cut", "flash_snapshot", "flash_write"),
+                *("network_control", "efuse_disposable", "ethernet"),
+            }
         ),
         "serial": frozenset({"reset", "wifi"}),
         "rfc2217": frozenset({"reset", "wifi"}),

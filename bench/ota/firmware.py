@@ -52,6 +52,11 @@ class Firmware:
         """Bytes of an OTA slot: what the largest update may have."""
         return self.build.partition_table.ota_slots[0].size
 
+    @property
+    def emulates_efuse(self) -> bool:
+        """Are its eFuses emulated in flash (CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH)?"""
+        return self.build.enabled("EFUSE_VIRTUAL_KEEP_IN_FLASH")
+
     @cached_property
     def abilities(self) -> frozenset[str]:
         """What its sdkconfig says it can do."""

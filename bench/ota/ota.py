@@ -7,14 +7,18 @@ the old version, with the running slot and its otadata entries unchanged byte fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from bench.boards.drivers import Supply
 from bench.errors import BenchError, ExpectationFailed
+from bench.flash import OtaData
 from bench.ota.dialect import Dialect
 from bench.ota.draft import Draft
 from bench.ota.firmware import Firmware
+from bench.ota.loops import boot_loop
+from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
 from bench.server import OtaServer, Release
 from bench.timeline import (
@@ -24,11 +28,13 @@ from bench.timeline import (
     Matcher,
     Sequence,
     Step,
+    TimedOut,
     Timeline,
     any_of,
     booted,
     expect_absent,
     happened,
+    panicked,
     said,
 )
 from bench.timeline.explain import divergence
@@ -84,6 +90,7 @@ class Ota:
         self._first: str | None = None
         self._before: dict[str, Slot] = {}
         self._releases = 0
+        self._nothing_booted = False
 
     # -- what is where ------------------------------------------------------------------------------------------
 
@@ -122,9 +129,14 @@ class Ota:
         return self._after(self.first_slot)
 
     @property
+    def otadata(self) -> OtaData:
+        """Both entries of the otadata partition as they are in flash now."""
+        return OtaData.parse(self._flash.otadata())
+
+    @property
     def secure_version(self) -> int:
-        """The secure version that the board's eFuse holds, real or emulated in flash."""
-        emulated = self._flash.emulated_secure_version()
+        """The secure version that the board's eFuse holds: emulated in flash where the build has it so, else real."""
+        emulated = self._flash.emulated_secure_version() if self.firmware.emulates_efuse else None
         return self.supply.secure_version() if emulated is None else emulated
 
     def subtype_of(self, slot: str) -> int:
@@ -173,6 +185,22 @@ class Ota:
         self.timeline.append("bench", "reset")
         self._device.reset()
 
+    @contextmanager
+    def unpowered(self) -> Iterator[Programmer]:
+        """The board off, with a flash programmer clipped to it; on again afterwards."""
+        self.timeline.append("bench", "power", on=False)
+        self.supply.power(False)
+        yield Programmer(self.supply, self.firmware.build, self.timeline)
+        self.timeline.append("bench", "power", on=True)
+        self.supply.power(True)
+
+    def update(self, draft: Draft, *, version: str) -> None:
+        """An update that must succeed: from the waiting application to the new version, confirmed and waiting."""
+        self.start(draft)
+        self.expect_boot_after_update(version=version)
+        self.wait_until_ready()
+        self.expect_verdict("updated")
+
     def power_cycle(self) -> None:
         """Take the power where it is still there, and give it back."""
         for on in (False, True):
@@ -197,6 +225,9 @@ class Ota:
         """The next boot, and it must be this one: another boot first is a failure at once."""
         wanted = booted(slot=slot, version=version, reset_reason=reset_reason)
         entry = self._wait(booted())
+        while self._nothing_booted and entry.get("slot") is entry.get("app_version") is None:
+            entry = self._wait(booted())  # a pass without an application is only told when the next one begins
+        self._nothing_booted = False
         if not wanted.matches(entry):
             raise ExpectationFailed(self._wrong_boot(wanted, entry))
         self._booted(entry)
@@ -212,6 +243,34 @@ class Ota:
         """The planned power cut has come, and the board is off."""
         self.supply.wait_until_off(self._patience)
         self.timeline.append("board", "power", on=False)
+
+    def expect_boot_loop(self, *, slot: str, version: str | None = None) -> None:
+        """The slot dies at every boot and is booted again: nothing else is tried, and the bench calls it by its name.
+
+        The version is not known where the image dies before it can tell it.
+        """
+        while (loop := boot_loop(self.timeline.since(self._started))) is None:
+            self._wait(panicked())
+            self.expect_boot(slot=slot, version=version)
+        self.timeline.append("bench", "boot_loop", slot=loop.slot, deaths=loop.deaths, cause=loop.cause)
+
+    def expect_nothing_boots(self, because: str) -> None:
+        """No application is started, and the bootloader or the ROM says why."""
+        before = self.timeline.last_index if self._at < 0 else self._at
+        self.timeline.wait(_told(because), Deadline(self._patience), after=before)
+        self.supply.wait_until_idle(self._patience)
+        for entry in self.timeline.since(before):
+            if entry.kind == "boot" and entry.get("app_version") is not None:
+                raise ExpectationFailed(f"nothing should have booted, but here is {entry}")
+        self._at = self.timeline.last_index
+        self._nothing_booted = True
+
+    def expect_untouched(self, *slots: str) -> None:
+        """These slots are, byte for byte, what they were when the last update was started."""
+        now = self.slots
+        for slot in slots:
+            if now[slot].digest != self._before[slot].digest:
+                raise ExpectationFailed(f"the slot {slot} was changed since the update was started")
 
     def expect_fault(self, name: str) -> Entry:
         """The server's fault did fire since the update was started: a fault that never came proves nothing."""
@@ -308,7 +367,12 @@ class Ota:
         self._running = entry
 
     def _wait(self, matcher: Matcher) -> Entry:
-        entry = self.timeline.wait(matcher, Deadline(self._patience), after=self._at)
+        try:
+            entry = self.timeline.wait(matcher, Deadline(self._patience), after=self._at)
+        except TimedOut as missing:
+            if (loop := boot_loop(self.timeline.since(self._started))) is not None:
+                raise ExpectationFailed(f"{loop}\n{missing}") from missing
+            raise
         self._at = entry.index
         return entry
 
@@ -320,6 +384,15 @@ class Ota:
             entry,
             self.timeline.decode,
         )
+
+
+def _told(text: str) -> Callable[[Entry], bool]:
+    """A record or a bare line with this text: the ROM has no log."""
+
+    def told(entry: Entry) -> bool:
+        return entry.source == "console" and any(text in str(entry.get(key)) for key in ("message", "text"))
+
+    return told
 
 
 def expect_seen(timeline: Timeline, matcher: Matcher, *, after: int, until: int) -> None:

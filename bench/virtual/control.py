@@ -9,7 +9,7 @@
     {"do": "write_flash", "offset": 0, "data": base64} past the door, powered or not
     {"do": "efuse"}                                    -> {"ok": true, "blocks": [hex, …], "secure_version": 0, …}
     {"do": "network", "up": true|false}
-    {"do": "plan_cut", "purpose": "otadata*", "phase": "before|middle|after", "nth": 1}
+    {"do": "plan_cut", "purpose": "otadata*", "phase": "before|middle|after", "nth": 1, "back": false}
     {"do": "forget_cuts"}
 
 Every answer has "ok"; with false also "error", a sentence. A request that is no such line is answered with an error.
@@ -194,7 +194,8 @@ class ControlPort:
         nth = _number(request, "nth") if "nth" in request else 1
         if nth < 1:
             raise _Refused('"nth" counts from 1')
-        self._board.machine.flash.door.plan(CutPlan(_text(request, "purpose"), phase, nth))
+        back = _flag(request, "back") if "back" in request else False
+        self._board.machine.flash.door.plan(CutPlan(_text(request, "purpose"), phase, nth, back))
         return {}
 
     def _forget_cuts(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -231,7 +232,7 @@ class _Client:
 
 
 def _plan(plan: CutPlan) -> dict[str, Any]:
-    return {"purpose": plan.purpose, "phase": plan.phase.value, "nth": plan.nth}
+    return {"purpose": plan.purpose, "phase": plan.phase.value, "nth": plan.nth, "back": plan.back}
 
 
 def _number(request: dict[str, Any], name: str) -> int:

@@ -25,11 +25,15 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True)
 class CutPlan:
-    """Cut the power at the `nth` operation (from 1) whose purpose matches the glob `purpose`."""
+    """Cut the power at the `nth` operation (from 1) whose purpose matches the glob `purpose`.
+
+    With `back` it comes back at once: a glitch of the supply, or a pulse on EN.
+    """
 
     purpose: str
     phase: Phase
     nth: int = 1
+    back: bool = False
 
     def __post_init__(self) -> None:
         if self.nth < 1:
@@ -40,10 +44,10 @@ class Door:
     """Counts operations, and cuts the power where that was planned.
 
     Args:
-        cut: takes the power away and does not return (`PowerLost`)
+        cut: takes the power away and does not return (`Halted`); is told whether it comes back
     """
 
-    def __init__(self, cut: Callable[[], None]) -> None:
+    def __init__(self, cut: Callable[[bool], None]) -> None:
         self._cut = cut
         self._plans: list[tuple[CutPlan, list[int]]] = []
         self.operations = 0
@@ -79,17 +83,19 @@ class Door:
         """
         self.operations += 1
         self.by_purpose[purpose] += 1
-        phase = self._due(purpose)
-        if phase is Phase.BEFORE:
-            self._cut()
-        if phase is Phase.MIDDLE:
+        due = self._due(purpose)
+        if due is None:
+            whole()
+            return
+        if due.phase is Phase.BEFORE:
+            self._cut(due.back)
+        if due.phase is Phase.MIDDLE:
             half()
-            self._cut()
+            self._cut(due.back)
         whole()
-        if phase is Phase.AFTER:
-            self._cut()
+        self._cut(due.back)
 
-    def _due(self, purpose: str) -> Phase | None:
+    def _due(self, purpose: str) -> CutPlan | None:
         due: CutPlan | None = None
         for plan, seen in self._plans:
             if fnmatchcase(purpose, plan.purpose):
@@ -100,4 +106,4 @@ class Door:
             return None
         self._plans = [(plan, seen) for plan, seen in self._plans if plan is not due]
         self.fired.append(due)
-        return due.phase
+        return due

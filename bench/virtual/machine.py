@@ -62,8 +62,12 @@ class Machine:
         table = CHIPS[chip]
         supply = Supply()
 
-        def cut() -> None:
-            supply.set_power(False)
+        def cut(back: bool) -> None:
+            if back:
+                supply.set_enable(False)
+                supply.set_enable(True)
+            else:
+                supply.set_power(False)
             supply.check()
 
         door = Door(cut)

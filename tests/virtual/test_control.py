@@ -111,11 +111,11 @@ def test_renew(hand: Hand) -> None:
 
 
 def test_plans(hand: Hand) -> None:
-    hand.ask("plan_cut", purpose="otadata:*", phase="middle", nth=3)
+    hand.ask("plan_cut", purpose="otadata:*", phase="middle", nth=3, back=True)
     hand.ask("plan_cut", purpose="rom")
     assert hand.ask("status")["cuts_planned"] == [
-        {"purpose": "otadata:*", "phase": "middle", "nth": 3},
-        {"purpose": "rom", "phase": "before", "nth": 1},
+        {"purpose": "otadata:*", "phase": "middle", "nth": 3, "back": True},
+        {"purpose": "rom", "phase": "before", "nth": 1, "back": False},
     ]
     hand.ask("forget_cuts")
     assert hand.ask("status")["cuts_planned"] == []

@@ -17,7 +17,7 @@ SIZE = 8 * SECTOR
 
 
 def nor(path: Path | None = None) -> NorFlash:
-    return NorFlash(SIZE, door=Door(lambda: None), check=lambda: None, path=path)
+    return NorFlash(SIZE, door=Door(lambda _: None), check=lambda: None, path=path)
 
 
 def test_a_new_flash_is_erased() -> None:

@@ -19,17 +19,29 @@ class Supply(Protocol):
     def power(self, on: bool) -> None:
         """Switch the supply."""
 
-    def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1) -> None:
-        """Cut the supply at the nth flash or eFuse operation of that purpose: before, in the middle, or after it."""
+    def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1, back: bool = False) -> None:
+        """Cut the supply at the nth flash or eFuse operation of that purpose: before, in the middle, or after it.
+
+        With `back` it returns at once, as after a glitch of the supply or a pulse on EN.
+        """
+
+    def cuts_fired(self) -> int:
+        """How many of the planned cuts have come since the board was renewed."""
 
     def wait_until_off(self, seconds: float) -> None:
         """Wait until a planned power cut has come. Raises `ExpectationFailed` when it has not within that time."""
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until the firmware has nothing left to do but wait. Raises `ExpectationFailed` when it does not rest."""
 
     def set_network(self, up: bool) -> None:
         """Plug the network in, or pull it."""
 
     def read_flash(self, offset: int, length: int) -> bytes:
         """Read the flash as it is now, without disturbing the board. Offset and length in bytes."""
+
+    def write_flash(self, offset: int, data: bytes) -> None:
+        """Put bytes into the flash, whatever was there; for a board that is off. Offset in bytes."""
 
     def digest_flash(self, offset: int, length: int) -> str:
         """SHA-256 (hexadecimal) of a region of the flash as it is now, without moving its bytes."""

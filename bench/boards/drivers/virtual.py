@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -170,16 +171,27 @@ class VirtualBoard:
         """Switch the supply."""
         self.ask("power", on=on)
 
-    def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1) -> None:
-        """Cut the supply at the nth flash or eFuse operation of that purpose, and leave it off."""
-        self.ask("plan_cut", purpose=purpose, phase=phase, nth=nth)
+    def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1, back: bool = False) -> None:
+        """Cut the supply at the nth flash or eFuse operation of that purpose, and leave it off unless `back`."""
+        self.ask("plan_cut", purpose=purpose, phase=phase, nth=nth, back=back)
+
+    def cuts_fired(self) -> int:
+        """How many of the planned cuts have come."""
+        return len(self.status()["cuts_fired"])
 
     def wait_until_off(self, seconds: float) -> None:
         """Wait until a planned power cut has come; the board's counters tell, so it is asked again and again."""
+        self._wait(seconds, lambda status: not status["powered"], "the planned power cut did not come")
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until the processor waits for input, or for nothing at all."""
+        self._wait(seconds, lambda status: bool(status["idle"]), "the board did not come to rest")
+
+    def _wait(self, seconds: float, come: Callable[[dict[str, Any]], bool], otherwise: str) -> None:
         ends = time.monotonic() + seconds
-        while self.status()["powered"]:
+        while not come(self.status()):
             if time.monotonic() > ends:
-                raise ExpectationFailed(f"the planned power cut did not come within {seconds:g} s")
+                raise ExpectationFailed(f"{otherwise} within {seconds:g} s")
             time.sleep(0.005)
 
     def set_network(self, up: bool) -> None:
@@ -189,6 +201,10 @@ class VirtualBoard:
     def read_flash(self, offset: int, length: int) -> bytes:
         """Read the flash as it is now. Offset and length in bytes."""
         return base64.b64decode(self.ask("read_flash", offset=offset, length=length)["data"])
+
+    def write_flash(self, offset: int, data: bytes) -> None:
+        """Put bytes into the flash, past the firmware. Offset in bytes."""
+        self.ask("write_flash", offset=offset, data=base64.b64encode(data).decode())
 
     def digest_flash(self, offset: int, length: int) -> str:
         """SHA-256 (hexadecimal) of a region of the flash as it is now."""
