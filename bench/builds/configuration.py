@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.builds.sdkconfig import Sdkconfig, Value
-from bench.builds.spec import BuildSpec
+from bench.builds.spec import SWITCHES, BuildSpec
 from bench.flash.partition_table import TABLE_OFFSET
 from bench.images import Arch
 
@@ -18,6 +18,7 @@ def configuration_of(spec: BuildSpec) -> Sdkconfig:
     config: dict[str, Value] = {}
     for part in (_target, _flash, _security, _logging, _example):
         config.update(part(spec))
+    config.update({symbol: symbol in spec.config for symbol in SWITCHES})
     return config
 
 

@@ -132,6 +132,7 @@ def _rodata(spec: BuildSpec) -> bytes:
     if spec.partial_http_download:  # leaves no string of its own in a real application
         strings.append("CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y")
         strings.append(f"CONFIG_EXAMPLE_HTTP_REQUEST_SIZE={spec.http_request_size}")
+    strings += [f"CONFIG_{symbol}=y" for symbol in spec.config]
     strings.append(spec.url)
     strings.append(certificate_bundle(spec.ca_pem, line_of(spec.idf_ver)) if spec.has_cert_bundle else spec.ca_pem)
     if spec.private_key_pem is not None:

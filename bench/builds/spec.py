@@ -16,10 +16,18 @@ from bench.builds.targets import Target, target_of
 from bench.errors import BuildError
 from bench.images import Behaviour
 
-__all__ = ["FROM_STDIN", "BuildSpec"]
+__all__ = ["FROM_STDIN", "SWITCHES", "BuildSpec"]
 
 FROM_STDIN = "FROM_STDIN"
 """The URL that tells the examples to read theirs from the console."""
+
+SWITCHES = (
+    "ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH",
+    "ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH",
+    "MBEDTLS_HAVE_TIME_DATE",
+    "MBEDTLS_SSL_PROTO_TLS1_3",
+)
+"""Symbols that are off by default and leave no string of their own in an application."""
 
 _LONGEST_VERSION = 31  # esp_app_desc_t.version is 32 bytes, NUL-terminated
 _LONGEST_URL = 255  # OTA_URL_SIZE of the examples, NUL-terminated
@@ -49,6 +57,7 @@ class BuildSpec:
         cert_bundle: the server is verified by ESP-IDF's certificate bundle, which then holds `ca_pem`; None: as the
             example has it
         bind_interface: CONFIG_EXAMPLE_FIRMWARE_UPGRADE_BIND_IF of simple_ota
+        config: further sdkconfig symbols that are on, without CONFIG_, of those in `SWITCHES`
         log_level: error, warn, info or debug
         log_colors: CONFIG_LOG_COLORS
         private_key_pem: RSA-3072 private key of pre_encrypted_ota, as PEM
@@ -75,6 +84,7 @@ class BuildSpec:
     http_request_size: int = 16384
     cert_bundle: bool | None = None
     bind_interface: bool = False
+    config: tuple[str, ...] = ()
     log_level: str = "info"
     log_colors: bool = True
     private_key_pem: bytes | None = field(default=None, repr=False)
@@ -198,6 +208,9 @@ class BuildSpec:
             )
 
     def _check_example(self) -> None:
+        for symbol in self.config:
+            if symbol not in SWITCHES:
+                raise BuildError(f"CONFIG_{symbol}: the bench can switch on {', '.join(SWITCHES)}")
         if self.partial_http_download and not self.virtual_app.partial_download:
             raise BuildError(f"{self.app} downloads in one piece: leave out partial download, or build another example")
         if not 1024 <= self.http_request_size <= 4 * 1024 * 1024:

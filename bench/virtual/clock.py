@@ -8,7 +8,8 @@ from bench.virtual.supply import Supply
 
 __all__ = ["Clock"]
 
-_LONGEST_REAL_WAIT = 3.0
+_LONGEST_REAL_WAIT = 1.0
+_SHORT_REAL_WAIT = 0.25
 
 
 class Clock:
@@ -46,10 +47,16 @@ class Clock:
         else:
             self._slept_ms += ms
 
-    def wait_limit(self, ms: float) -> float:
+    def wait_limit(self, ms: float, *, again: bool = False) -> float:
         """Real seconds to wait for an outside event (a server's answer) that the firmware gives `ms` milliseconds.
 
-        In virtual time no such wait is longer than 3 s; who waited in vain adds the rest with `sleep`.
+        In virtual time silence is judged early: after a second at most, which a server on a busy machine does not
+        take; who waited in vain adds the rest with `sleep`.
+
+        Args:
+            again: the firmware asks again after a timeout, so that a wrong judgement costs nothing: a quarter of a
+                second will do
         """
         self._supply.check()
-        return ms / 1000 if self._realtime else min(ms / 1000, _LONGEST_REAL_WAIT)
+        longest = _SHORT_REAL_WAIT if again else _LONGEST_REAL_WAIT
+        return ms / 1000 if self._realtime else min(ms / 1000, longest)

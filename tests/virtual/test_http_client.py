@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import parse_http_list, parse_keqv_list
 
 import pytest
 from hypothesis import given
@@ -229,3 +231,100 @@ def test_a_scheme_without_transport() -> None:
             client.open()
         assert failed.value.code == EspErr.ESP_ERR_HTTP_INVALID_TRANSPORT
         assert life.console.lines == ["E HTTP_CLIENT: No transport found"]
+
+
+# -- requests that do not fit, and credentials
+
+
+def _asking(
+    url_path: str, *, options: tuple[bytes, ...] = (), idf_ver: str = "v5.3.1"
+) -> tuple[list[bytes], list[str]]:
+    """What the server got of a request for that path, and what the console said."""
+    with serve(lambda _connection, _request: None) as peer, live() as life:
+        running = life.running(firmware(idf_ver=idf_ver, embedded=(b"FROM_STDIN", *options)))
+        client = HttpClient(running, HttpConfig(peer.url(url_path, scheme="http"), Trust(None), timeout_ms=100))
+        try:
+            client.open()
+            with pytest.raises(EspError):
+                client.fetch_headers()
+        finally:
+            client.close()
+        return peer.requests, life.console.lines
+
+
+@pytest.mark.parametrize(
+    ("length", "line", "complete"),
+    [
+        (300, None, True),
+        (430, "E HTTP_HEADER: Buffer length is small to fit all the headers", True),  # two pieces
+        (480, "E HTTP_HEADER: Buffer length is small to fit all the headers", False),  # nothing at all is sent
+    ],
+)
+def test_a_long_request_goes_out_in_pieces_or_not_at_all(length: int, line: str | None, complete: bool) -> None:
+    requests, said = _asking("/" + "x" * (length - 1))
+    assert bool(requests) is complete
+    assert (line in said) is (line is not None)
+    assert said[-1] == "W HTTP_CLIENT: Connection timed out before data was ready!"
+    if complete:
+        assert requests[0].startswith(b"GET /xxx")
+        assert requests[0].count(b"\r\n") == 5
+
+
+def test_a_longer_first_line_is_out_of_buffer() -> None:
+    with serve(answering(response(b""))) as peer, live() as life:
+        client = HttpClient(life.running(firmware()), HttpConfig(peer.url("/" + "x" * 496, scheme="http"), Trust(None)))
+        with pytest.raises(EspError) as failed:
+            client.open()
+        client.close()
+        assert failed.value.code == EspErr.ESP_FAIL
+        assert life.console.lines == ["E HTTP_CLIENT: Out of buffer"]
+
+
+_DIGEST = 'WWW-Authenticate: Digest realm="r", qop="auth", nonce="n0nce", opaque="op", algorithm=MD5'
+
+
+@pytest.mark.parametrize(
+    ("challenge", "option"),
+    [
+        ('WWW-Authenticate: Basic realm="r"', b"CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH=y"),
+        (_DIGEST, b"CONFIG_ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH=y"),
+    ],
+)
+@pytest.mark.parametrize("compiled_in", [True, False])
+@pytest.mark.parametrize("release", ["v5.1.4", "v5.3.1"])
+def test_credentials_of_the_url_are_given_where_they_are_compiled_in(
+    challenge: str, option: bytes, compiled_in: bool, release: str
+) -> None:
+    script = answering(response(b"", challenge, status="401 Unauthorized"), response(b"image"))
+    with serve(script) as peer, live() as life:
+        running = life.running(firmware(idf_ver=release, embedded=(b"FROM_STDIN", *([option] if compiled_in else []))))
+        url = peer.url("/a.bin?x=1", scheme="http").replace("://", "://user:pass@")
+        client = HttpClient(running, HttpConfig(url, Trust(None), timeout_ms=1000))
+        client.open()
+        client.fetch_headers()
+        client.add_auth()
+        client.flush_response()
+        client.open()
+        client.fetch_headers()
+        client.close()
+        assert b"Authorization" not in peer.requests[0]
+        given = peer.requests[1].partition(b"Authorization: ")[2].partition(b"\r\n")[0].decode()
+        if not compiled_in:
+            assert given == ""
+            assert "This authentication method is not supported: " in life.console.lines[0]
+        elif "Basic" in challenge:
+            assert given == "Basic dXNlcjpwYXNz"
+        else:
+            _check_digest(given, "/a.bin?x=1" if release == "v5.3.1" else "/a.bin")
+
+
+def _check_digest(given: str, uri: str) -> None:
+    """By the words of RFC 7616, section 3.4.1."""
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    parts = parse_keqv_list(parse_http_list(given.removeprefix("Digest ")))
+    assert (parts["username"], parts["realm"], parts["uri"], parts["opaque"]) == ("user", "r", uri, "op")
+    middle = f"n0nce:{parts['nc']}:{parts['cnonce']}:auth"
+    assert parts["response"] == md5(f"{md5('user:r:pass')}:{middle}:{md5(f'GET:{uri}')}")

@@ -8,6 +8,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 import trustme
@@ -31,7 +32,7 @@ def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def trusting(authority: trustme.CA, **more: bool) -> Trust:
+def trusting(authority: trustme.CA, **more: Any) -> Trust:
     return Trust(authority.cert_pem.bytes().decode(), **more)
 
 

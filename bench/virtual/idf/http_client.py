@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
+from bench.virtual.idf.http_auth import Challenge, basic, digest
 from bench.virtual.idf.http_parser import Response, parse_url
+from bench.virtual.idf.http_request import pieces
 from bench.virtual.idf.tls import CLOSED_BY_FIN, TIMEOUT, Transport, Trust
 from bench.virtual.running import Running
 
@@ -65,6 +67,10 @@ class HttpClient:
         self._process = 0
         self._cached = b""
         self._redirects = 0
+        self._user: str | None = None
+        self._password: str | None = None
+        self._scheme_of_auth = ""
+        self._challenge: Challenge | None = None
         self.method = "GET"
         self.errno = 0
         try:
@@ -99,6 +105,9 @@ class HttpClient:
         if old_port != self._port:
             self._cached = b""
             self.close()
+        if parsed.username:
+            self._user = parsed.username
+            self._password = parsed.password or self._password
         self._path, self._query = parsed.path or "/", parsed.query
 
     def set_header(self, name: str, value: str) -> None:
@@ -113,7 +122,8 @@ class HttpClient:
         """esp_http_client_open: connect where needed, and send the request.
 
         Raises:
-            EspError: ESP_ERR_HTTP_CONNECT, …_INVALID_TRANSPORT or …_WRITE_DATA
+            EspError: ESP_ERR_HTTP_CONNECT, …_INVALID_TRANSPORT, …_WRITE_DATA, or ESP_FAIL for a request that is
+                too long
         """
         self._connect()
         self._send_request()
@@ -121,6 +131,7 @@ class HttpClient:
     def _connect(self) -> None:
         self._response = Response(head=self.method == "HEAD")
         self._process = 0
+        self._authorize()
         if self._state >= _State.CONNECTED:
             return
         if self._scheme not in _PORTS:
@@ -134,13 +145,12 @@ class HttpClient:
     def _send_request(self) -> None:
         if self._release.before(5, 4):  # since then http_client_prepare_first_line leaves it out
             self._headers["Content-Length"] = "0"
-        query = f"?{self._query}" if self._query else ""
-        headers = "".join(f"{name}: {value}\r\n" for name, value in self._headers.items())
-        request = f"{self.method} {self._path}{query} HTTP/1.1\r\n{headers}\r\n"
-        if not self._transport.write(request.encode("utf-8", "surrogateescape")):
-            self._log.error(_TAG, "Error write request")
-            self.close()
-            raise EspError(EspErr.ESP_ERR_HTTP_WRITE_DATA)
+        target = f"{self._path}?{self._query}" if self._query else self._path
+        for piece in pieces(self.method, target, self._headers, self._log):
+            if not self._transport.write(piece.encode("utf-8", "surrogateescape")):
+                self._log.error(_TAG, "Error write request")
+                self.close()
+                raise EspError(EspErr.ESP_ERR_HTTP_WRITE_DATA)
         self._state = _State.REQ_COMPLETE_HEADER
 
     # -- the response
@@ -181,8 +191,11 @@ class HttpClient:
         """esp_http_client_is_complete_data_received."""
         return self._response.complete if self._endless else self._process == self.content_length
 
-    def read(self, length: int) -> bytes | int:
+    def read(self, length: int, *, again: bool = False) -> bytes | int:
         """esp_http_client_read: up to `length` bytes of the body, b"" at its end.
+
+        Args:
+            again: the caller asks again where nothing came in time, see `Clock.wait_limit`
 
         Returns:
             ESP_FAIL, or -ESP_ERR_HTTP_EAGAIN where nothing came in time, as a number
@@ -191,7 +204,7 @@ class HttpClient:
         while len(out) < length:
             if self._response.complete if self._endless else self._process >= self.content_length:
                 break
-            data = self._transport.read(length - len(out))
+            data = self._transport.read(length - len(out), again=again)
             if isinstance(data, int):
                 return self._read_failed(data, out)
             body = self._response.feed(data)
@@ -242,7 +255,7 @@ class HttpClient:
         self._redirects += 1
 
     def add_auth(self) -> None:
-        """esp_http_client_add_auth, without any credentials on the device (none can be told to the examples).
+        """esp_http_client_add_auth; credentials come with the URL, if at all.
 
         Raises:
             EspError: since v5.5, ESP_ERR_NOT_SUPPORTED or ESP_FAIL
@@ -255,13 +268,38 @@ class HttpClient:
             self._log.warn(
                 _TAG, "This request requires authentication, but does not provide header information for that"
             )
+        elif self._takes(header.strip()):
+            self._redirects += 1
+            return
         else:
             self._redirects += 1
-            if header.startswith("Digest"):
-                return
-            self._log.error(_TAG, f"This authentication method is not supported: {header}")
+            self._log.error(_TAG, f"This authentication method is not supported: {header.strip()}")
         if self._release.at_least(5, 5):
             raise EspError(code)
+
+    def _takes(self, header: str) -> bool:
+        """Note how the next request is to be authorized; False for a way that is not compiled in."""
+        self._scheme_of_auth = ""
+        for scheme, always in (("Digest", self._release.before(5, 0)), ("Basic", False)):
+            option = f"CONFIG_ESP_HTTP_CLIENT_ENABLE_{scheme.upper()}_AUTH=y"
+            if header.startswith(scheme) and (always or self._log.has(option)):
+                self._scheme_of_auth, self._challenge = scheme, Challenge.parse(header)
+                return True
+        return False
+
+    def _authorize(self) -> None:
+        """esp_http_client_prepare: where there is a user, and a challenge was understood."""
+        if self._user is None:
+            return
+        answer = None
+        if self._scheme_of_auth == "Basic":
+            answer = basic(self._user, self._password)
+        elif self._scheme_of_auth == "Digest" and self._challenge is not None:
+            # up to v5.2 without the query
+            uri = f"{self._path}?{self._query}" if self._query and self._release.at_least(5, 3) else self._path
+            answer = digest(self._challenge, self._user, self._password, (self.method, uri), self._release)
+        if answer is not None:
+            self._headers["Authorization"] = answer
 
     # -- the whole of a request
 

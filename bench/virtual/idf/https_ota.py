@@ -26,6 +26,7 @@ _HEADER_SIZE = 1024  # IMAGE_HEADER_SIZE, and the size of the buffer
 _APP_DESC_AT = 24 + 8
 _KNOWS_REVISIONS = ("ESP_HTTPS_OTA_VERIFY_CHIP_REVISION", "Verifying chip revision of new image")  # since v5.5
 _EAGAIN = -EspErr.ESP_ERR_HTTP_EAGAIN
+_NOTHING_CAME = "ESP_ERR_HTTP_EAGAIN invoked: Call timed out before data was ready"
 
 
 class _State(Enum):
@@ -124,9 +125,10 @@ class HttpsOta:
         client = self._client
         buffer = b""
         while len(buffer) < _HEADER_SIZE and not client.is_complete_data_received():
-            data = client.read(_HEADER_SIZE - len(buffer))
+            data = client.read(_HEADER_SIZE - len(buffer), again=True)
             if isinstance(data, int):
                 if data == _EAGAIN:
+                    self._log.debug(_TAG, _NOTHING_CAME)
                     continue
                 self._log.error(_TAG, f"Connection closed, errno = {client.errno}")
                 break
@@ -187,9 +189,10 @@ class HttpsOta:
         if self._state is not _State.IN_PROGRESS:
             self._log.error(_TAG, "Invalid ESP HTTPS OTA State")
             raise EspError(EspErr.ESP_FAIL)
-        data = self._client.read(_HEADER_SIZE)
+        data = self._client.read(_HEADER_SIZE, again=True)
         if isinstance(data, int):
             if data == _EAGAIN:
+                self._log.debug(_TAG, _NOTHING_CAME)
                 return True
             self._log.error(_TAG, f"data read {data}, errno {self._client.errno}")
             raise EspError(EspErr.ESP_FAIL)

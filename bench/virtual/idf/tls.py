@@ -28,7 +28,6 @@ _FAILED = -2
 
 _TLS_TAG = "esp-tls"
 _MBEDTLS_TAG = "esp-tls-mbedtls"
-_TRANSPORT_TAG = "transport_base"
 _BUNDLE_TAG = "esp-x509-crt-bundle"
 
 _SOCKET = 54
@@ -76,12 +75,14 @@ class Transport:
         self._log = log
         self._trust = trust
         self._timeout_ms = timeout_ms
+        self._tag = "transport_base" if log.release.at_least(5) else "TRANSPORT_BASE"
         self._context: ssl.SSLContext | None = None
         self._socket: socket.socket | None = None
         self._pending = b""
         self._at = 0
         self._notified = False
         self._ended = False
+        self._again = False
         self._silent_ms = 0
         self.errno = 0
 
@@ -97,9 +98,9 @@ class Transport:
         if secure:
             if error != EspErr.ESP_ERR_TIMEOUT:
                 self._log.error(_TLS_TAG, "Failed to open new connection")
-            self._log.error(_TRANSPORT_TAG, "Failed to open a new connection")
+            self._log.error(self._tag, "Failed to open a new connection")
         else:
-            self._log.error(_TRANSPORT_TAG, f"Failed to open a new connection: {error}")
+            self._log.error(self._tag, f"Failed to open a new connection: {error}")
         return False
 
     def _connect(self, secure: bool, host: str, port: int) -> int | None:
@@ -229,14 +230,21 @@ class Transport:
             self._machine.check()
             self.errno = errnos.of_host(error)
             what = "esp_tls_conn_write" if isinstance(self._socket, ssl.SSLSocket) else "tcp_write"
-            self._log.error(_TRANSPORT_TAG, f"{what} error, errno={errnos.strerror(self.errno)}")
+            self._log.error(self._tag, f"{what} error, errno={errnos.strerror(self.errno)}")
             return False
         return True
 
-    def read(self, limit: int) -> bytes | int:
-        """esp_transport_read: up to `limit` bytes; else `TIMEOUT`, `CLOSED_BY_FIN` or a lower number."""
+    def read(self, limit: int, *, again: bool = False) -> bytes | int:
+        """esp_transport_read: up to `limit` bytes; else `TIMEOUT`, `CLOSED_BY_FIN` or a lower number.
+
+        Args:
+            again: the caller asks again after a timeout, see `Clock.wait_limit`
+        """
         if self._at >= len(self._pending):
             self.errno = 0
+            if again is not self._again and self._socket is not None:
+                self._again = again
+                self._socket.settimeout(self._machine.clock.wait_limit(self._timeout_ms, again=again))
             received = self._receive()
             if isinstance(received, int):
                 return received
@@ -303,20 +311,20 @@ class Transport:
         self.errno = number
         if isinstance(self._socket, ssl.SSLSocket):
             return self._read_error(mbedtls.NET_CONN_RESET if number == errnos.ECONNRESET else mbedtls.NET_RECV_FAILED)
-        self._log.error(_TRANSPORT_TAG, f"tcp_read error, errno={errnos.strerror(number)}")
+        self._log.error(self._tag, f"tcp_read error, errno={errnos.strerror(number)}")
         return _FAILED
 
     def _read_error(self, code: int) -> int:
         """esp_mbedtls_read; the firmware has one of two wordings, the later without the second colon (v5.5)."""
         self._log.error(_MBEDTLS_TAG, f"read error :-0x{code:04X}:")
         self._log.error(_MBEDTLS_TAG, f"read error :-0x{code:04X}")
-        self._log.error(_TRANSPORT_TAG, f"esp_tls_conn_read error, errno={errnos.strerror(self.errno)}")
+        self._log.error(self._tag, f"esp_tls_conn_read error, errno={errnos.strerror(self.errno)}")
         return -code
 
     def _waited_in_vain(self) -> None:
         """Let pass on the device what was not waited for in the host's time."""
         clock = self._machine.clock
-        rest = self._timeout_ms - clock.wait_limit(self._timeout_ms) * 1000
+        rest = self._timeout_ms - clock.wait_limit(self._timeout_ms, again=self._again) * 1000
         if rest > 0:
             clock.sleep(rest)
 
@@ -327,5 +335,5 @@ class Transport:
                 self._socket.close()
         self._socket = None
         self._pending, self._at = b"", 0
-        self._notified = self._ended = False
+        self._notified = self._ended = self._again = False
         self._silent_ms = 0
