@@ -6,6 +6,9 @@ Bootloader and application have the same code, so both use this.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NoReturn
+
 from bench.flash import EfuseBlocks, Partition
 from bench.flash.emul_efuse import emulated_efuses, partition_bytes
 from bench.virtual.log import Log
@@ -33,9 +36,20 @@ class Efuses:
         release: of ESP-IDF, for the words
         log: where to say them
         purpose: what for the emulated eFuses are written, e.g. ``"efuse:bootloader"``
+        abort: how this program ends where it was built to keep emulated eFuses in flash and there is no partition
+            for them; None for one that uses the chip's own
     """
 
-    def __init__(self, machine: Machine, release: Release, log: Log, *, purpose: str) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        release: Release,
+        log: Log,
+        *,
+        purpose: str,
+        abort: Callable[[], NoReturn] | None = None,
+    ) -> None:
+        self._abort = abort
         self._machine = machine
         self._release = release
         self._log = log
@@ -93,6 +107,12 @@ class Efuses:
 
     def _burn(self, added: int) -> None:
         log = self._log
+        if self._emulated is None and self._abort is not None:
+            prefix = "[Virtual] " if self._release.at_least(5, 1) else ""
+            log.warn(_TAG, "Virtual efuses enabled: Not really burning eFuses", default=True)
+            missing = f"{prefix}no efuse partition in partition_table? (Flash is not updated)"
+            log.error(_TAG, missing, default=True)
+            self._abort()
         if self._emulated is not None:
             log.warn(_TAG, "Virtual efuses enabled: Not really burning eFuses", default=True)
             self._emulated = self._emulated.burnt("SECURE_VERSION", added)

@@ -7,6 +7,7 @@ and <chip>/bootloader_<chip>.c, bootloader_flash/src/bootloader_flash_config_<ch
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from bench.flash import Partition, PartitionTable
 from bench.flash.partition_table import TABLE_SIZE
@@ -67,7 +68,13 @@ class _Bootloader:
         self._options = Options.of(image, Rodata(image))
         self._release = self._options.release
         self.log = Log(machine, image, self._release)
-        self._efuses = Efuses(machine, self._release, self.log, purpose="efuse:bootloader")
+        self._efuses = Efuses(
+            machine,
+            self._release,
+            self.log,
+            purpose="efuse:bootloader",
+            abort=self._abort if self._options.virtual_efuse_in_flash else None,
+        )
         # the RAM of an application ends where the bootloader's data begins
         data = tuple(
             Range(one.load_addr, one.load_addr + len(one.data))
@@ -82,6 +89,10 @@ class _Bootloader:
             bootloader_data=data,
             secure_version_allowed=self._efuses.check_secure_version if self._options.anti_rollback else None,
         )
+
+    def _abort(self) -> NoReturn:
+        """abort() of the bootloader: nobody is there but the RTC watchdog."""
+        hopeless_reset(self._machine, ResetReason.RTCWDT_RTC)
 
     # -- bootloader_init
 

@@ -5,9 +5,12 @@ Sources: esp_efuse_fields.c, esp_efuse_utility.c, esp32c3/esp_efuse_utility.c (e
 
 from __future__ import annotations
 
+from functools import partial
+
 from bench.flash.efuse_fields import EfuseBlocks
 from bench.flash.emul_efuse import emulated_efuses, partition_bytes
 from bench.flash.partition import Partition
+from bench.virtual import panic
 from bench.virtual.emulated_efuse import Efuses
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.running import Running
@@ -50,7 +53,8 @@ class SecureVersion:
         machine, release, log = self._running.machine, self._running.release, self._running.log
         present, blocks = self.read(), self._emulated()
         if self._partition is None or blocks is None:
-            Efuses(machine, release, log, purpose=_PURPOSE).update_secure_version(secure_version)
+            abort = partial(panic.abort, self._running) if log.has(_NOT_REALLY) else None
+            Efuses(machine, release, log, purpose=_PURPOSE, abort=abort).update_secure_version(secure_version)
         elif present < secure_version <= blocks.max_secure_version:
             log.warn(_TAG, _NOT_REALLY)
             where, size = self._partition.offset, self._partition.size
