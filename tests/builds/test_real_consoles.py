@@ -8,30 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from bench.builds.firmware import application, bootloader
+from bench.builds.releases import RELEASES
 from bench.builds.rodata import COMPILE_DATE, COMPILE_TIME
-from bench.images import Image
 from tests.builds.making import spec
+from tests.log_formats import Spoken, format_of, formats_in
 from tests.reference import reference
 
 _RECORD = re.compile(r"(\x1b\[0;3\dm)?([EWID]) \(\d+\) ([^:\x1b]+): (.*?)(\x1b\[0m)?")
-_CONVERSION = re.compile(r"%(%|[-+ #0]*\d*(?:hh|h|ll|l|z)?[diuoxXcsp])")
-_VALUES = {
-    "d": r" *-?\d+",
-    "i": r"-?\d+",
-    "u": r" *\d+",
-    "x": r"[0-9a-f]+",
-    "X": r"[0-9A-F]+",
-    "s": r".*",
-    "c": r".",
-    "p": r"0x[0-9a-f]+",
-}
 # Lines of drivers that say nothing of an update, at debug level.
 _NOT_MODELLED = {"intr_alloc", "rtc_init"}
 _APPS = {
@@ -51,15 +40,15 @@ def consoles() -> list[str]:
     return sorted(
         name
         for name, one in told.items()
-        if one["esp_idf"] in ("v5.1.4", "v5.3.1") and one["config"].startswith(tuple(_APPS)) and "artifact" not in name
+        if one["esp_idf"] in RELEASES and one["config"].startswith(tuple(_APPS)) and "artifact" not in name
     )
 
 
 @cache
-def formats(idf_ver: str, config: str, debug: bool) -> dict[str, list[re.Pattern[str]]]:
+def formats(idf_ver: str, config: str, debug: bool) -> Spoken:
     """By level and colour: what a build of that configuration can say, as patterns over whole lines."""
     app = next(project for one, project in _APPS.items() if config.startswith(one))
-    found: dict[str, list[re.Pattern[str]]] = {}
+    found: Spoken = {}
     # With colours and without: a console may begin in one build and end in another.
     for colors in (True, False):
         build = spec(
@@ -72,25 +61,9 @@ def formats(idf_ver: str, config: str, debug: bool) -> dict[str, list[re.Pattern
             partial_http_download="PARTIAL" in config,
         )
         for image in (application(build), bootloader(build)):
-            for level, pattern in _spoken(image):
-                found.setdefault(level, []).append(pattern)
+            for level, patterns in formats_in(image.to_bytes(), varying=(COMPILE_DATE, COMPILE_TIME)).items():
+                found.setdefault(level, []).extend(patterns)
     return found
-
-
-def _spoken(image: Image) -> Iterator[tuple[str, re.Pattern[str]]]:
-    for string in image.segments[0].data.split(b"\0"):
-        text = string.decode("utf-8", "replace")
-        if head := re.match(r"(\x1b\[0;3\dm)?([EWID]) \(%lu\) %s: ", text):
-            body = text[head.end() :].removesuffix("\n").removesuffix("\x1b[0m").rstrip("\n")
-            yield f"{head[1] or ''}{head[2]}", _pattern(body.replace(f"{COMPILE_DATE} {COMPILE_TIME}", "%s"))
-
-
-def _pattern(body: str) -> re.Pattern[str]:
-    pattern, end = "", 0
-    for one in _CONVERSION.finditer(body):
-        pattern += re.escape(body[end : one.start()]) + ("%" if one[1] == "%" else _VALUES[one[1][-1]])
-        end = one.end()
-    return re.compile(pattern + re.escape(body[end:]), re.DOTALL)
 
 
 @pytest.mark.parametrize("name", consoles())
@@ -102,9 +75,7 @@ def test_every_line_is_in_the_vocabulary(name: str) -> None:
     records = [one for line in text.split("\n") if (one := _RECORD.fullmatch(line))]
     assert len(records) > 40, "the console was not read"
     unknown = [
-        one[0]
-        for one in records
-        if one[3] not in _NOT_MODELLED and not any(p.match(one[4]) for p in can_say.get(f"{one[1] or ''}{one[2]}", []))
+        one[0] for one in records if one[3] not in _NOT_MODELLED and format_of(can_say, one[0], whole=False) is None
     ]
     assert unknown == []
 
