@@ -17,6 +17,7 @@ _NETWORKED = (
     "efuse",
     "watchdog",
     "image_format",
+    "secure_boot",
     "app_update",
     "network",
     "example_connect",

@@ -80,6 +80,11 @@ def _security(spec: BuildSpec) -> dict[str, Value]:
         config["BOOTLOADER_EFUSE_SECURE_VERSION_EMULATE"] = spec.has_efuse_virtual
     if spec.has_efuse_virtual:
         config["EFUSE_VIRTUAL_KEEP_IN_FLASH"] = True
+    if spec.signing is not None:
+        config |= spec.signing.symbols
+    if spec.virtual_app.needs_private_key:
+        config["PRE_ENCRYPTED_OTA_USE_RSA"] = not spec.has_ecies
+        config["PRE_ENCRYPTED_OTA_USE_ECIES"] = spec.has_ecies
     return config
 
 

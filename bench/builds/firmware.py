@@ -58,7 +58,7 @@ def application(spec: BuildSpec) -> Image:
         iram_size += _PAGE
     iram = target.prologue + filler(iram_size - len(target.prologue), f"{seed} iram")
     irom = filler(_IROM_SIZE, f"{seed} irom")
-    return _sealed(
+    image = _sealed(
         spec,
         entry_addr=target.iram,
         segments=[
@@ -69,6 +69,7 @@ def application(spec: BuildSpec) -> Image:
             (target.iram + len(iram), filler(_IRAM_REST_SIZE, f"{seed} iram rest")),
         ],
     )
+    return image if spec.signing is None else spec.signing.signed(image)
 
 
 def bootloader(spec: BuildSpec) -> Image:
@@ -137,6 +138,8 @@ def _rodata(spec: BuildSpec) -> bytes:
     strings.append(certificate_bundle(spec.ca_pem, line_of(spec.idf_ver)) if spec.has_cert_bundle else spec.ca_pem)
     if spec.private_key_pem is not None:
         strings.append(spec.private_key_pem)
+    if spec.signing is not None:
+        strings += spec.signing.embedded
     return packed(strings) + behaviour_field(spec.behaviour)
 
 

@@ -12,6 +12,7 @@ from bench.builds.layouts import Layout, layout_of
 from bench.builds.pem import check_certificates, check_private_key
 from bench.builds.releases import DEFAULT_RELEASE, RELEASES
 from bench.builds.rodata import Dialect
+from bench.builds.signing import Signing
 from bench.builds.targets import Target, target_of
 from bench.errors import BuildError
 from bench.images import Behaviour
@@ -28,6 +29,9 @@ SWITCHES = (
     "MBEDTLS_SSL_PROTO_TLS1_3",
 )
 """Symbols that are off by default and leave no string of their own in an application."""
+
+ENCRYPTIONS = ("rsa", "ecies")
+"""Schemes of esp_encrypted_img."""
 
 _LONGEST_VERSION = 31  # esp_app_desc_t.version is 32 bytes, NUL-terminated
 _LONGEST_URL = 255  # OTA_URL_SIZE of the examples, NUL-terminated
@@ -61,6 +65,8 @@ class BuildSpec:
         log_level: error, warn, info or debug
         log_colors: CONFIG_LOG_COLORS
         private_key_pem: RSA-3072 private key of pre_encrypted_ota, as PEM
+        encryption: scheme of pre_encrypted_ota: rsa, or ecies, whose key is in an eFuse and not in the build
+        signing: the application verifies the signature of updates, and is signed itself
         behaviour: see `bench.images.Behaviour`
 
     Raises:
@@ -88,6 +94,8 @@ class BuildSpec:
     log_level: str = "info"
     log_colors: bool = True
     private_key_pem: bytes | None = field(default=None, repr=False)
+    encryption: str = "rsa"
+    signing: Signing | None = None
     behaviour: str = Behaviour.SOUND
 
     def __post_init__(self) -> None:
@@ -134,6 +142,10 @@ class BuildSpec:
         return self.version_check and self.virtual_app.checks_version
 
     @property
+    def has_ecies(self) -> bool:
+        return self.virtual_app.needs_private_key and self.encryption == "ecies"
+
+    @property
     def url_from_stdin(self) -> bool:
         return self.url == FROM_STDIN
 
@@ -151,7 +163,10 @@ class BuildSpec:
             "cert_bundle": self.has_cert_bundle,
             "bind_interface": self.bind_interface,
         }
+        switches["ecies"] = self.has_ecies
         options = frozenset(name for name, on in switches.items() if on)
+        if self.signing is not None:
+            options |= self.signing.options
         return Dialect(self.idf_ver, self.chip, options, self.log_level, self.log_colors)
 
     @cached_property
@@ -187,12 +202,18 @@ class BuildSpec:
 
     def _check_security(self) -> None:
         check_certificates(self.ca_pem)
-        if self.virtual_app.needs_private_key:
+        if self.signing is not None:
+            self.signing.check(self.chip)
+        if self.encryption not in ENCRYPTIONS:
+            raise BuildError(f"encryption {self.encryption!r}: expected one of {', '.join(ENCRYPTIONS)}")
+        if self.has_ecies and self.chip == "esp32":
+            raise BuildError("encryption ecies: the esp32 has no HMAC peripheral to keep the key; take rsa")
+        if self.virtual_app.needs_private_key and not self.has_ecies:
             if self.private_key_pem is None:
                 raise BuildError(f"{self.app} embeds an RSA private key: give one (--private-key FILE)")
             check_private_key(self.private_key_pem)
         elif self.private_key_pem is not None:
-            raise BuildError(f"{self.app} embeds no private key: leave it out, or build pre_encrypted_ota")
+            raise BuildError("this build embeds no private key: leave it out, or build pre_encrypted_ota with RSA")
         if self.has_anti_rollback and not self.has_rollback:
             raise BuildError("anti-rollback needs rollback: leave out --no-rollback, or choose another layout")
         if self.has_anti_rollback and self.partition_layout.table.factory is not None:

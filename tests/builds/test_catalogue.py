@@ -23,6 +23,12 @@ OPTIONS = {
     "version_check",
     "partial_http_download",
     "no_secure_version_check",
+    "ecies",
+    "signed",
+    "signed_v1",
+    "signed_v2",
+    "signed_rsa",
+    "signed_ecdsa",
 }
 COMPONENTS = [
     (group, path.name.removesuffix(".toml"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bench.errors import FormatError
 from bench.images import AppDesc, Image, ImageHeader, SegmentHeader
@@ -19,7 +20,7 @@ from bench.virtual.memory_map import MEMORY_MAPS, Range
 from bench.virtual.release import Release
 from bench.virtual.resets import ResetReason
 
-__all__ = ["ImageVerifier"]
+__all__ = ["ImageVerifier", "Signatures"]
 
 _TAG = "esp_image"
 _COMMON = "boot_comm"
@@ -35,6 +36,16 @@ class _Refused(Exception):
     """The image is invalid; the reason has been said."""
 
 
+class Signatures(Protocol):
+    """What is verified of an image's signature, where that was compiled in."""
+
+    def room(self, length: int) -> int:
+        """Bytes that padding and signature take behind an image of this length."""
+
+    def verify(self, offset: int, length: int) -> bool:
+        """Is the image of that length at that offset of flash signed by a trusted key? Says what it does."""
+
+
 @dataclass(frozen=True)
 class ImageVerifier:
     """esp_image_verify and bootloader_load_image.
@@ -46,6 +57,7 @@ class ImageVerifier:
         loads: the bootloader copies segments to RAM, applications do not
         bootloader_data: RAM that holds the bootloader's own data
         secure_version_allowed: is asked, at the end, whether an application of that secure version may run
+        signatures: how the signature behind an image is verified; None: not at all
     """
 
     machine: Machine
@@ -54,6 +66,7 @@ class ImageVerifier:
     loads: bool = False
     bootloader_data: tuple[Range, ...] = ()
     secure_version_allowed: Callable[[int], bool] | None = None
+    signatures: Signatures | None = None
 
     def verify(self, offset: int, size: int, *, silent: bool = False) -> Image | None:
         """The image at `offset` of flash; None where it is invalid, with the reason said.
@@ -84,13 +97,15 @@ class ImageVerifier:
         if computed != stored:
             self._refuse(f"Checksum failed. Calculated 0x{computed:x} read 0x{stored:x}", silent)
         length = checksum_at + 1 + (_HASH if header.hash_appended else 0)
-        if length > size:
-            self._refuse(f"Image length {length} doesn't fit in partition length {size}", silent)
+        full = length + (self.signatures.room(length) if self.signatures else 0)
+        if full > size:
+            self._refuse(f"Image length {full} doesn't fit in partition length {size}", silent)
         data = self._read(offset, length)
-        if header.hash_appended:
-            whole = data[: checksum_at + 1]
-            if hashlib.sha256(whole).digest() != data[checksum_at + 1 :]:
-                self._fail("Image hash failed - image is corrupt")
+        intact = not header.hash_appended or hashlib.sha256(data[:-_HASH]).digest() == data[-_HASH:]
+        if self.signatures is not None:
+            self._check_signature(self.signatures, offset, length, intact)
+        elif not intact:
+            self._fail("Image hash failed - image is corrupt")
         image = Image.parse(data, subject=f"image in flash at 0x{offset:x}")
         if self.loads and self.secure_version_allowed is not None:
             desc = image.app_desc
@@ -99,6 +114,20 @@ class ImageVerifier:
         return image
 
     # -- the parts
+
+    def _check_signature(self, signatures: Signatures, offset: int, length: int, intact: bool) -> None:
+        """verify_secure_boot_signature: said even when silent; the hash is only looked at where the signature fails."""
+        self.log.info(_TAG, "Verifying image signature...")
+        if signatures.verify(offset, length):
+            return
+        self.log.error(_TAG, "Secure boot signature verification failed")
+        self.log.info(_TAG, "Calculating simple hash to check for corruption...")
+        if intact:
+            self.log.warn(_TAG, "image valid, signature bad")
+        else:
+            self.log.error(_TAG, "Image hash failed - image is corrupt")
+            self.log.warn(_TAG, "image corrupted on flash")
+        raise _Refused
 
     def _check_header(self, offset: int, header: ImageHeader, silent: bool) -> None:
         if header.magic != ImageHeader.MAGIC:

@@ -15,6 +15,7 @@ from bench.images import AppDesc, Behaviour
 from bench.virtual.bootloader.verify import ImageVerifier
 from bench.virtual.idf.efuse import SecureVersion
 from bench.virtual.idf.err import EspErr, EspError
+from bench.virtual.idf.secure_boot import signatures_of
 from bench.virtual.machine import ResetReason
 from bench.virtual.running import Running
 
@@ -63,7 +64,7 @@ class OtaOps:
         self.rollback = running.log.has(_NOT_CONFIRMED)
         self.anti_rollback = running.log.has(_TOO_LOW)
         self.secure_version = SecureVersion(running)
-        self._verifier = ImageVerifier(running.machine, running.log, running.release)
+        self._verifier = ImageVerifier(running.machine, running.log, running.release, signatures=signatures_of(running))
         self._behaviour = running.behaviour
 
     # -- writing an image
