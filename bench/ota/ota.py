@@ -22,6 +22,7 @@ from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
 from bench.server import OtaServer, Release
 from bench.timeline import (
+    START,
     UPDATE_BOOT_PARTITION,
     Deadline,
     Entry,
@@ -143,6 +144,17 @@ class Ota:
         """Partition subtype of a slot."""
         return self._flash.subtype_of(slot)
 
+    def answers(self) -> list[int]:
+        """The HTTP statuses that the server answered since the update was started."""
+        return [int(str(entry.get("status"))) for entry in self._of_server("response")]
+
+    def connections(self) -> int:
+        """On how many connections the board has asked the server since the update was started."""
+        return len({entry.get("connection") for entry in self._of_server("request")})
+
+    def _of_server(self, kind: str) -> list[Entry]:
+        return [entry for entry in self.timeline.since(self._started) if (entry.source, entry.kind) == ("server", kind)]
+
     def _of_boot(self, name: str) -> str:
         value = self._running.get(name) if self._running is not None else None
         if not isinstance(value, str):
@@ -169,16 +181,20 @@ class Ota:
 
     def start(self, draft: Draft) -> Release:
         """Publish a draft, tell the waiting application its URL, and remember what the flash held before."""
+        release = self.publish(draft)
+        self.start_again(release)
+        return release
+
+    def start_again(self, release: Release) -> None:
+        """Tell the waiting application the URL of a release that was published already; otherwise as `start`."""
         if self._running is None:
             self.wait_for_prompt()
         if self._first is None:
             self._first = self.running_slot
-        release = self.publish(draft)
         self._before = self.slots
         self._started = self.timeline.last_index
-        self.timeline.append("bench", "start", url=release.told_url, bytes=len(draft.data))
+        self.timeline.append("bench", "start", url=release.told_url, bytes=release.size)
         self._device.write(release.url.encode() + b"\n")
-        return release
 
     def reset(self) -> None:
         """Reset the board by EN."""
@@ -280,6 +296,11 @@ class Ota:
         """The running application confirms itself."""
         return self._wait(said(tag=self._dialect.tag, text=self._dialect.confirmed))
 
+    def expect_seen(self, *matchers: Matcher) -> None:
+        """Each of these has come since the update was started."""
+        for matcher in matchers:
+            self.timeline.wait(matcher, Deadline(0), after=self._started)
+
     def expect_absent(self, *matchers: Matcher) -> None:
         """None of these since the update was started."""
         expect_absent(self.timeline, *matchers, after=self._started)
@@ -308,6 +329,20 @@ class Ota:
         target = self._next_slot()
         if erased and not self.slots[target].blank:
             raise ExpectationFailed(f"{target} must have been erased, but its first sector is not blank")
+
+    def expect_given_up_within(self, seconds: float) -> None:
+        """From the START of the attempt to its end no more than this passed on the device's own clock."""
+        began, ended = self._told_at(START), self._told_at(self._dialect.given_up)
+        if ended - began > seconds * 1000:
+            raise ExpectationFailed(f"the attempt took {ended - began} ms, and not {seconds:g} s at most")
+
+    def expect_later_update(self, draft: Draft) -> None:
+        """What went wrong has left nothing behind: a good release, served well, is installed by the next attempt."""
+        self.update(draft.version("later"), version="later")
+
+    def note_finding(self, text: str) -> None:
+        """Something that the firmware does and that a release policy has to judge, for timeline and evidence."""
+        self.timeline.append("bench", "finding", text=text)
 
     def expect_unharmed(self) -> None:
         """After a reset the old slot runs the old version, and neither it nor its otadata entries changed."""
@@ -346,6 +381,17 @@ class Ota:
     def _wait_since_start(self, matcher: Matcher, seconds: float) -> None:
         entry = self.timeline.wait(matcher, Deadline(seconds), after=self._started)
         self._at = max(self._at, entry.index)
+
+    def _told_at(self, matcher: Matcher) -> int:
+        """Milliseconds on the device's clock of what stands nearest before that entry of the attempt, or after it."""
+        entries = self.timeline.since(self._started)
+        at = next((index for index, entry in enumerate(entries) if matcher.matches(entry)), None)
+        if at is not None:
+            for entry in (*reversed(entries[: at + 1]), *entries[at:]):
+                ms = entry.get("ms")
+                if isinstance(ms, int):
+                    return ms
+        raise ExpectationFailed(f"the console does not tell when {matcher} came")
 
     def _next_slot(self) -> str:
         return self._after(self.running_slot)

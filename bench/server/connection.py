@@ -195,11 +195,20 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._tls.set_protocol(http)
 
+    def close(self) -> None:
+        """End the connection properly: close_notify, and the FIN at once behind it.
+
+        asyncio alone would keep the FIN back until the peer has answered the close_notify, which a board never does.
+        """
+        self._tls.close()
+        if self._tls is not self._raw and not self._raw.is_closing():
+            self._raw.write_eof()
+
     def hang_up(self, how: Literal["fin", "rst", "close", "alert"]) -> None:
         """End the connection in that way, to be followed by `settle`."""
         self.hung_up = True
         if how == "close":
-            self._tls.close()
+            self.close()
             return
         self._deaf = True
         if how == "rst":

@@ -88,6 +88,9 @@ class Performance:
             await response.write_eof()
             if response.chunked:
                 await self._connection.flush()
+            if self._plan.close:
+                await self._connection.flush()
+                self._connection.close()
 
     async def _act(self, action: Action, writer: AbstractStreamWriter | None) -> None:
         if self._hung_up:
