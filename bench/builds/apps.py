@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bench.builds.releases import Line
 from bench.errors import BuildError
 
 __all__ = ["APPS", "VirtualApp", "app_of"]
@@ -40,6 +41,7 @@ class VirtualApp:
         cert_bundle: it verifies the server by ESP-IDF's certificate bundle unless configured otherwise
         checks_version: it refuses its own version unless configured otherwise
         partial_download: it can be configured to download by HTTP ranges
+        since: first release line that has it
     """
 
     project_name: str
@@ -49,6 +51,7 @@ class VirtualApp:
     cert_bundle: bool = False
     checks_version: bool = True
     partial_download: bool = True
+    since: Line = (4, 0)
 
 
 APPS: Mapping[str, VirtualApp] = MappingProxyType(
@@ -60,6 +63,7 @@ APPS: Mapping[str, VirtualApp] = MappingProxyType(
                 "pre_encrypted_ota",
                 (*_COMMON, "esp_encrypted_img", "pre_encrypted_ota"),
                 needs_private_key=True,
+                since=(5, 0),
             ),
             VirtualApp("native_ota", (*_NETWORKED, "native_ota"), confirms=True, partial_download=False),
             VirtualApp(

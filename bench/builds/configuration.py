@@ -94,7 +94,7 @@ def _logging(spec: BuildSpec) -> dict[str, Value]:
         "LOG_DEFAULT_LEVEL": level,
         f"LOG_DEFAULT_LEVEL_{spec.log_level.upper()}": True,
         "LOG_MAXIMUM_LEVEL": level,
-        "LOG_COLORS": spec.log_colors,
+        "LOG_COLORS": spec.has_log_colors,
         "LOG_TIMESTAMP_SOURCE_RTOS": True,
         "BOOTLOADER_LOG_LEVEL": _LEVELS.index("INFO"),
         "BOOTLOADER_LOG_LEVEL_INFO": True,

@@ -146,7 +146,7 @@ def _rodata(spec: BuildSpec) -> bytes:
 def _bootloader_strings(spec: BuildSpec) -> list[str]:
     components = _BOOTLOADER_COMPONENTS + (("efuse",) if spec.has_efuse_virtual else ())
     # CONFIG_BOOTLOADER_LOG_LEVEL is a setting of its own, and stays at info.
-    dialect = Dialect(spec.idf_ver, spec.chip, spec.dialect.options, "info", spec.log_colors)
+    dialect = Dialect(spec.idf_ver, spec.chip, spec.dialect.options, "info", spec.has_log_colors)
     return component_strings(dialect, "bootloader", components) + _settings(spec, spec.target)
 
 

@@ -9,7 +9,7 @@ __all__ = ["DEFAULT_RELEASE", "RELEASES", "Line", "line_of"]
 Line = tuple[int, int]
 """A release line, e.g. ``(5, 1)`` for every v5.1.x; wording does not change within one."""
 
-RELEASES: tuple[str, ...] = ("v5.1.4", "v5.3.1")
+RELEASES: tuple[str, ...] = ("v4.4.8", "v5.1.4", "v5.3.1", "v5.5", "v6.0")
 DEFAULT_RELEASE = "v5.3.1"
 
 

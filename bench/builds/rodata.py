@@ -7,11 +7,12 @@ every format at compile time, so this is the form in which a real image holds th
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.builds.catalogue import vocabulary
-from bench.builds.releases import line_of
+from bench.builds.releases import Line, line_of
 
 __all__ = ["COMPILE_DATE", "COMPILE_TIME", "Dialect", "component_strings", "filler", "packed"]
 
@@ -21,6 +22,10 @@ COMPILE_TIME = "12:00:00"
 
 _COLOURS = {"E": "\x1b[0;31m", "W": "\x1b[0;33m", "I": "\x1b[0;32m"}
 _RESET = "\x1b[0m"
+
+_LONG_UINT32: Line = (5, 0)
+"""Since then uint32_t is `unsigned long`, and PRIu32 "lu"; before it was `unsigned int`, and PRIu32 "u"."""
+_LONG = re.compile(r"%([-+ #0]*\d*)(?<!l)l([duxX])")
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,14 @@ class Dialect:
     def log_format(self, level: str, text: str) -> str:
         """The C string of one log statement; level P is text without the macros' wrapping."""
         text = text.replace("{DATE}", COMPILE_DATE).replace("{TIME}", COMPILE_TIME)
+        early = line_of(self.idf_ver) < _LONG_UINT32
+        if early:
+            text = _LONG.sub(r"%\1\2", text)
         if level == "P":
             return text
         colour = _COLOURS.get(level, "") if self.log_colors else ""
         reset = _RESET if self.log_colors else ""
-        return f"{colour}{level} (%lu) %s: {text}{reset}\n"
+        return f"{colour}{level} ({'%u' if early else '%lu'}) %s: {text}{reset}\n"
 
 
 def component_strings(dialect: Dialect, group: str, components: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from bench.builds.apps import VirtualApp, app_of
 from bench.builds.catalogue import LEVELS
 from bench.builds.layouts import Layout, layout_of
 from bench.builds.pem import check_certificates, check_private_key
-from bench.builds.releases import DEFAULT_RELEASE, RELEASES
+from bench.builds.releases import DEFAULT_RELEASE, RELEASES, line_of
 from bench.builds.rodata import Dialect
 from bench.builds.signing import Signing
 from bench.builds.targets import Target, target_of
@@ -63,7 +63,7 @@ class BuildSpec:
         bind_interface: CONFIG_EXAMPLE_FIRMWARE_UPGRADE_BIND_IF of simple_ota
         config: further sdkconfig symbols that are on, without CONFIG_, of those in `SWITCHES`
         log_level: error, warn, info or debug
-        log_colors: CONFIG_LOG_COLORS
+        log_colors: CONFIG_LOG_COLORS; None: as the release has it, on until v5.3
         private_key_pem: RSA-3072 private key of pre_encrypted_ota, as PEM
         encryption: scheme of pre_encrypted_ota: rsa, or ecies, whose key is in an eFuse and not in the build
         signing: the application verifies the signature of updates, and is signed itself
@@ -92,7 +92,7 @@ class BuildSpec:
     bind_interface: bool = False
     config: tuple[str, ...] = ()
     log_level: str = "info"
-    log_colors: bool = True
+    log_colors: bool | None = None
     private_key_pem: bytes | None = field(default=None, repr=False)
     encryption: str = "rsa"
     signing: Signing | None = None
@@ -138,6 +138,11 @@ class BuildSpec:
         return self.virtual_app.cert_bundle if self.cert_bundle is None else self.cert_bundle
 
     @property
+    def has_log_colors(self) -> bool:
+        """Kconfig of components/log: since v5.4 colours are left to the monitor."""
+        return line_of(self.idf_ver) < (5, 4) if self.log_colors is None else self.log_colors
+
+    @property
     def has_version_check(self) -> bool:
         return self.version_check and self.virtual_app.checks_version
 
@@ -167,7 +172,7 @@ class BuildSpec:
         options = frozenset(name for name, on in switches.items() if on)
         if self.signing is not None:
             options |= self.signing.options
-        return Dialect(self.idf_ver, self.chip, options, self.log_level, self.log_colors)
+        return Dialect(self.idf_ver, self.chip, options, self.log_level, self.has_log_colors)
 
     @cached_property
     def fingerprint(self) -> bytes:
@@ -181,6 +186,8 @@ class BuildSpec:
         layout_of(self.layout)
         if self.idf_ver not in RELEASES:
             raise BuildError(f"ESP-IDF release {self.idf_ver!r}: the bench speaks as {', '.join(RELEASES)}")
+        if line_of(self.idf_ver) < self.virtual_app.since:
+            raise BuildError(f"{self.app} is no example of ESP-IDF {self.idf_ver}: take a later release")
         if self.log_level not in LEVELS:
             raise BuildError(f"log level {self.log_level!r}: expected one of {', '.join(LEVELS)}")
         if self.behaviour not in list(Behaviour):

@@ -40,7 +40,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="NAME",
         help="two_ota (default), factory_two_ota, anti_rollback (default where a secure version is given)",
     )
-    parser.add_argument("--idf", metavar="RELEASE", help="ESP-IDF release to speak as: v5.1.4 or v5.3.1 (default)")
+    parser.add_argument(
+        "--idf",
+        metavar="RELEASE",
+        help="ESP-IDF release to speak as: v4.4.8, v5.1.4, v5.3.1 (default), v5.5 or v6.0",
+    )
     parser.add_argument(
         "--secure-version",
         type=int,
@@ -62,7 +66,7 @@ def _add_switches(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--partial-download", action=switch, default=False, help="download by HTTP ranges")
     parser.add_argument("--log-level", default="info", metavar="LEVEL", help="error, warn, info (default) or debug")
-    parser.add_argument("--log-colors", action=switch, default=True, help="colours in the log")
+    parser.add_argument("--log-colors", action=switch, default=None, help="colours in the log (default: by release)")
     parser.add_argument(
         "--behaviour", default="", metavar="NAME", help="defect to show: abort or hang_before_confirm (default: none)"
     )

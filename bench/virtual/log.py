@@ -38,11 +38,15 @@ class Log:
         machine: where to print, and whose clock stamps
         image: running application or bootloader
         release: of ESP-IDF, for the default form
+
+    Attributes:
+        release: as given
+        rodata: the image's strings
     """
 
     def __init__(self, machine: Machine, image: Image, release: Release) -> None:
         self._machine = machine
-        self._release = release
+        self.release = release
         self.rodata = Rodata(image)
         self._last: dict[str, LogFormat] = {}
 
@@ -112,6 +116,6 @@ class Log:
         return not self.rodata.formats and not self.bare
 
     def _default(self, level: str) -> LogFormat:
-        if not self._release.colours:
+        if not self.release.colours:
             return LogFormat(level, "", "%lu", "", "\n")
         return LogFormat(level, _COLOURS[level], "%lu", "", "\x1b[0m\n")

@@ -37,7 +37,7 @@ def rodata(build: VirtualBuild) -> bytes:
 def test_the_tables_cover_what_is_promised() -> None:
     assert CHIPS == ["esp32", "esp32c3", "esp32s3"]
     assert sorted(LAYOUTS) == ["anti_rollback", "factory_two_ota", "two_ota"]
-    assert RELEASES == ("v5.1.4", "v5.3.1")
+    assert RELEASES == ("v4.4.8", "v5.1.4", "v5.3.1", "v5.5", "v6.0")
 
 
 @pytest.mark.parametrize("idf_ver", RELEASES)
@@ -322,7 +322,11 @@ def test_no_path_of_this_machine_is_written(tmp_path: Path) -> None:
         ({"chip": "esp8266"}, "esp32, esp32c3, esp32s3"),
         ({"app": "blink"}, "advanced_https_ota, pre_encrypted_ota"),
         ({"layout": "ab"}, "two_ota"),
-        ({"idf_ver": "v4.4.8"}, "v5.1.4, v5.3.1"),
+        ({"idf_ver": "v4.3"}, "v5.1.4, v5.3.1"),
+        ({"app": "pre_encrypted_ota", "idf_ver": "v4.4.8"}, "later release"),
+        ({"app": "native_ota", "partial_http_download": True}, "in one piece"),
+        ({"app": "native_ota", "bind_interface": True}, "only simple_ota"),
+        ({"partial_http_download": True, "http_request_size": 100}, "1024 bytes"),
         ({"version": "v" * 32}, "1 to 31"),
         ({"version": "\u00e9" * 16}, "1 to 31"),
         ({"version": ""}, "1 to 31"),

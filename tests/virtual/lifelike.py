@@ -15,6 +15,7 @@ from bench.builds import VirtualBuild
 from bench.builds.apps import APPS
 from bench.builds.catalogue import vocabulary
 from bench.builds.releases import line_of
+from bench.builds.rodata import Dialect
 from bench.flash import Partition, PartitionTable
 from bench.images import AppDesc, Image, behaviour_field
 from bench.virtual import apps, boot
@@ -43,7 +44,6 @@ ota_0,      app,  ota_0, 0x20000,  0x380000
 ota_1,      app,  ota_1, 0x3a0000, 0x380000
 """
 
-_COLOURS = {"E": "\x1b[0;31m", "W": "\x1b[0;33m", "I": "\x1b[0;32m", "D": ""}
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _CHIP_IDS = {"esp32": 0, "esp32c3": 5, "esp32s3": 9}
 _ADDRESSES = {
@@ -53,13 +53,6 @@ _ADDRESSES = {
 }
 """Where the five segments of an application go: DROM, DRAM, IRAM, IROM and the rest of IRAM."""
 _RODATA_SIZE = 80_000
-
-
-def _format(level: str, body: str) -> bytes:
-    if level == "P":
-        return body.encode() + b"\0"
-    tail = "\x1b[0m\n" if _COLOURS[level] else "\n"
-    return f"{_COLOURS[level]}{level} (%lu) %s: {body}{tail}".encode() + b"\0"
 
 
 def firmware(
@@ -84,11 +77,12 @@ def firmware(
     """
     rodata = AppDesc(version, project, secure_version=secure_version, idf_ver=idf_ver).to_bytes()
     chosen, line = frozenset(options), line_of(idf_ver)
+    dialect = Dialect(idf_ver, chip, chosen, level, log_colors=line < (5, 4))
     for component in APPS[project].components:
         words = vocabulary("app", component)
         compiled = [one for one in words.strings if one.compiled(line, chip, chosen, level) and one.text != without]
         rodata += b"".join(tag.encode() + b"\0" for tag in words.tags if compiled)
-        rodata += b"".join(_format(one.level, one.text) for one in compiled)
+        rodata += b"".join(dialect.log_format(one.level, one.text).encode() + b"\0" for one in compiled)
     for literal in embedded:
         rodata += literal + b"\0"
     rodata += behaviour_field(behaviour)

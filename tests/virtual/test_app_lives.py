@@ -16,7 +16,9 @@ from tests.virtual.peer import answering, response, serve
 from tests.virtual.test_apps import normal
 
 CHIPS = ("esp32", "esp32c3", "esp32s3")
-_CALL = "main_task: Calling app_main()"
+_CALLS = ("main_task: Calling app_main()", "cpu_start: Starting scheduler.")
+"""The last line before app_main; the latter in v4.4."""
+RELEASES = ("v4.4.8", "v5.1.4", "v5.3.1")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def lives(console: Console) -> list[list[str]]:
             dump = True
         if open_ and not dump:
             told[-1].append(line)
-        if line.endswith(_CALL):
+        if line.endswith(_CALLS):
             open_ = True
             told.append([])
     return told
@@ -68,7 +70,7 @@ def without_header_check(image: Image) -> Image:
     return image.with_patch(0, at, b"x" * len(literal))
 
 
-@pytest.mark.parametrize("release", ["v5.1.4", "v5.3.1"])
+@pytest.mark.parametrize("release", RELEASES)
 def test_a_higher_secure_version_is_burnt_once_confirmed(release: str, authority: trustme.CA) -> None:
     old = build(authority, "1", release)
     new = build(authority, "2", release, secure_version=1)
@@ -81,7 +83,7 @@ def test_a_higher_secure_version_is_burnt_once_confirmed(release: str, authority
             assert life.content("otadata") == confirmed
 
 
-@pytest.mark.parametrize("release", ["v5.1.4", "v5.3.1"])
+@pytest.mark.parametrize("release", RELEASES)
 def test_a_lower_secure_version_is_refused_by_the_header_and_at_the_end(release: str, authority: trustme.CA) -> None:
     first = application(build(authority, "1", release))
     second = application(build(authority, "2", release, secure_version=1))
@@ -99,19 +101,28 @@ def test_a_lower_secure_version_is_refused_by_the_header_and_at_the_end(release:
         assert lives(life.console) == real_lives(f"{release}_ar_refused_sec0_lt_1")
 
 
-@pytest.mark.parametrize("release", ["v5.1.4", "v5.3.1"])
-def test_an_image_that_aborts_before_it_confirms_is_rolled_back(release: str, authority: trustme.CA) -> None:
+@pytest.mark.parametrize(
+    ("story", "behaviour", "state"),
+    [
+        ("rollback_abort", Behaviour.ABORT, OtaImgState.ABORTED),
+        ("rollback_diag", Behaviour.DIAGNOSTICS_FAIL, OtaImgState.INVALID),
+    ],
+)
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_image_that_fails_before_it_confirms_is_rolled_back(
+    release: str, story: str, behaviour: Behaviour, state: OtaImgState, authority: trustme.CA
+) -> None:
     with live(csv=ANTI_ROLLBACK) as life:
         life.flash(build(authority, "2", release))
-        update(life, authority, application(build(authority, "3", release, behaviour=Behaviour.ABORT)))
-        real = real_lives(f"{release}_rollback_abort")
+        update(life, authority, application(build(authority, "3", release, behaviour=behaviour)))
+        real = real_lives(f"{release}_{story}")
         # there "2" had come into ota_1, here it was flashed into ota_0
         for there, here in (("subtype 16 at offset 0x20000", "subtype 17 at offset 0x3a0000"), (": 16", ": 17")):
             real[0] = [line.replace(there, here) for line in real[0]]
         assert lives(life.console) == real
         entries = OtaData.parse(life.content("otadata")).entries
-        assert [entry.state for entry in entries] == [OtaImgState.VALID, OtaImgState.ABORTED]
-        if release == "v5.1.4":
+        assert [entry.state for entry in entries] == [OtaImgState.VALID, state]
+        if release == "v5.1.4" and behaviour == Behaviour.ABORT:
             aborted = reference("flash/ar-04-rolled-back-aborted.otadata.bin").read_bytes()
             assert life.content("otadata") == aborted
 

@@ -20,21 +20,19 @@ from tests.virtual.peer import Peer, Script, answering, response, serve
 from tests.virtual.stories import STORIES, Story
 
 _PARTIAL = b"CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y"
+_IN_EVERY_RELEASE = (
+    "adv_ok",
+    "adv_same_version",
+    "adv_wrong_ca",
+    "adv_http_404",
+    "adv_cut_close_200000",
+    "adv_truncated_64000",
+    "adv_truncated_header_180",
+)
 _REAL = [
+    *(f"v4.4.8_{name}" for name in _IN_EVERY_RELEASE),
     *(f"v5.1.4_{name}" for name in STORIES),
-    *(
-        f"v5.3.1_{name}"
-        for name in (
-            "adv_ok",
-            "adv_same_version",
-            "adv_wrong_ca",
-            "adv_http_404",
-            "adv_cut_close_200000",
-            "adv_truncated_64000",
-            "adv_truncated_header_180",
-            "partial_ok",
-        )
-    ),
+    *(f"v5.3.1_{name}" for name in (*_IN_EVERY_RELEASE, "partial_ok")),
 ]
 
 
@@ -51,7 +49,8 @@ def normal(lines: list[str]) -> list[str]:
 def real_life(name: str) -> list[str]:
     """The first life's lines of a real console from app_main on, up to the reset where there was one."""
     console = Console(bytearray(reference(f"serial/{name}.log").read_bytes()))
-    lines = normal(console.after("main_task: Calling app_main()"))
+    start = "cpu_start: Starting scheduler." if name.startswith("v4.4") else "main_task: Calling app_main()"
+    lines = normal(console.after(start))
     resets = [at for at, line in enumerate(lines) if line.startswith("ESP-ROM:")]
     return lines[: resets[0]] if resets else lines
 

@@ -67,14 +67,16 @@ def _task(example: Example) -> NoReturn:
     log.info(_TAG, "Starting Advanced OTA example")
     http = example.http_config()
     writing = log.has(_WRITING)
+    events = log.has(_LINES[OtaEvent.START])  # v4.4 has none
 
     def handler(event: OtaEvent, payload: int | None) -> None:
         if event is OtaEvent.WRITE_FLASH:
             if writing:
                 log.debug(_TAG, _WRITING % payload)
             return
-        line = _LINES[event]
-        log.info(_TAG, line if payload is None else line % payload)
+        if events:
+            line = _LINES[event]
+            log.info(_TAG, line if payload is None else line % payload)
         if event is OtaEvent.START:
             example.app_main_returned()
 
