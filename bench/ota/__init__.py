@@ -11,6 +11,7 @@ from bench.ota.draft import Draft
 from bench.ota.firmware import ENABLED_BY, Firmware
 from bench.ota.keys import Keys
 from bench.ota.ota import Device, Ota
+from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
 from bench.ota.tap import Tap
 
@@ -24,6 +25,7 @@ __all__ = [
     "FlashView",
     "Keys",
     "Ota",
+    "Programmer",
     "Slot",
     "Tap",
     "dialect_of",

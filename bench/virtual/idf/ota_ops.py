@@ -209,10 +209,9 @@ class OtaOps:
         if active is None:
             self._rewrite_entry(data, 0, slot + 1, state, "otadata")
             return
-        seq = (slot + 1) % count
-        while seq < data.entries[active].ota_seq:
-            seq += count
-        self._rewrite_entry(data, 1 - active, seq, state, "otadata")
+        seq, present = (slot + 1) % count, data.entries[active].ota_seq
+        seq += -(-max(0, present - seq) // count) * count  # C counts up to it, which takes minutes near the top
+        self._rewrite_entry(data, 1 - active, seq & 0xFFFF_FFFF, state, "otadata")
 
     def _rewrite_entry(self, data: OtaData, index: int, seq: int, state: int, purpose: str) -> None:
         """rewrite_ota_seq: erase the sector, write the 32 bytes; the label stays what it was."""
