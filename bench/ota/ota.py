@@ -231,6 +231,11 @@ class Ota:
         self._at = entries[-1].index
         return entries
 
+    def expect_happened(self, *matchers: Matcher) -> None:
+        """Each of these comes, one after the other, whatever else comes between."""
+        for matcher in matchers:
+            self._wait(matcher)
+
     def expect_said(self, text: str, *, tag: str | None = None) -> Entry:
         """A log record with this text in it."""
         return self._wait(said(tag=tag, text=text))
