@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 from bench.server.faults.base import Fault
 from bench.server.plan import Asked, Fired, HangUp, Plan, Send, Wait
@@ -16,77 +17,58 @@ def _offset(after: int) -> None:
 
 
 @dataclass(frozen=True)
-class Cut(Fault):
-    """the connection ends (FIN) after so many bytes of a body that was announced whole
+class _HangsUp(Fault):
+    """The connection ends after so many bytes of a body that was announced whole.
 
     A body that is not longer than that is sent whole, and the fault does not fire.
     """
 
-    name = "cut"
+    how: ClassVar[Literal["fin", "rst", "close", "alert"]]
     after: int
 
     def __post_init__(self) -> None:
         _offset(self.after)
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
-        """The plan up to the cut."""
+        """The plan up to the end of the connection."""
         if plan.body_size <= self.after:
             return plan
-        return plan.at(self.after, Fired(self), HangUp("fin"), then=False)
+        return plan.at(self.after, Fired(self), HangUp(self.how), then=False)
 
 
 @dataclass(frozen=True)
-class Reset(Fault):
+class Cut(_HangsUp):
+    """the connection ends (FIN) after so many bytes of a body that was announced whole"""
+
+    name = "cut"
+    how = "fin"
+
+
+@dataclass(frozen=True)
+class Reset(_HangsUp):
     """the connection is reset (RST) after so many bytes of the body
 
     What the client has not read by then may be lost on its way: a RST overtakes data.
     """
 
     name = "reset"
-    after: int
-
-    def __post_init__(self) -> None:
-        _offset(self.after)
-
-    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
-        """The plan up to the reset."""
-        if plan.body_size <= self.after:
-            return plan
-        return plan.at(self.after, Fired(self), HangUp("rst"), then=False)
+    how = "rst"
 
 
 @dataclass(frozen=True)
-class Close(Fault):
+class Close(_HangsUp):
     """the connection is closed, with the close_notify of TLS, after so many bytes of a body announced whole"""
 
     name = "close"
-    after: int
-
-    def __post_init__(self) -> None:
-        _offset(self.after)
-
-    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
-        """The plan up to the close."""
-        if plan.body_size <= self.after:
-            return plan
-        return plan.at(self.after, Fired(self), HangUp("close"), then=False)
+    how = "close"
 
 
 @dataclass(frozen=True)
-class Alert(Fault):
+class Alert(_HangsUp):
     """a fatal TLS alert (bad_record_mac) comes after so many bytes of the body; without TLS a bare FIN"""
 
     name = "alert"
-    after: int
-
-    def __post_init__(self) -> None:
-        _offset(self.after)
-
-    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
-        """The plan up to the alert."""
-        if plan.body_size <= self.after:
-            return plan
-        return plan.at(self.after, Fired(self), HangUp("alert"), then=False)
+    how = "alert"
 
 
 @dataclass(frozen=True)
