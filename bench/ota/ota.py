@@ -148,6 +148,11 @@ class Ota:
         """The HTTP statuses that the server answered since the update was started."""
         return [int(str(entry.get("status"))) for entry in self._of_server("response")]
 
+    def requests(self) -> list[str]:
+        """What the board asked for since the update was started, in order: ``"HEAD"``, ``"GET bytes=0-4095"``."""
+        asked = self._of_server("request")
+        return [f"{entry.get('method')} {entry.get('range') or ''}".rstrip() for entry in asked]
+
     def connections(self) -> int:
         """On how many connections the board has asked the server since the update was started."""
         return len({entry.get("connection") for entry in self._of_server("request")})
@@ -254,6 +259,16 @@ class Ota:
         self._booted(entry)
         return entry
 
+    def expect_running(self, *, slot: str, version: str) -> Entry:
+        """However often it is booted on the way, the application that takes a URL in the end is this one."""
+        ready = self._wait(self._dialect.prompt)
+        boots = [entry for entry in self.timeline.entries[: ready.index] if booted().matches(entry)]
+        wanted = booted(slot=slot, version=version)
+        if not boots or not wanted.matches(boots[-1]):
+            raise ExpectationFailed(self._wrong_boot(wanted, boots[-1] if boots else ready))
+        self._booted(boots[-1])
+        return boots[-1]
+
     def expect_boot_after_update(self, *, version: str) -> Entry:
         """The boot partition is switched, and the next boot runs this version from the other slot."""
         target = self._next_slot()
@@ -297,6 +312,10 @@ class Ota:
         """The server's fault did fire since the update was started: a fault that never came proves nothing."""
         return self.timeline.wait(happened("server", "fault", fault=name), Deadline(0), after=self._started)
 
+    def expect_fault_soon(self, name: str) -> Entry:
+        """The server's fault fires, now or later."""
+        return self.timeline.wait(happened("server", "fault", fault=name), Deadline(self._patience), self._started)
+
     def expect_confirmed(self) -> Entry:
         """The running application confirms itself."""
         return self._wait(said(tag=self._dialect.tag, text=self._dialect.confirmed))
@@ -328,12 +347,16 @@ class Ota:
             because: a part of the deciding line
             erased: the target slot must have been erased
         """
-        self._wait_for_refusal(said(text=because))
-        self.expect_verdict("refused")
+        self.expect_gives_up(because)
         self.expect_unharmed()
         target = self._next_slot()
         if erased and not self.slots[target].blank:
             raise ExpectationFailed(f"{target} must have been erased, but its first sector is not blank")
+
+    def expect_gives_up(self, because: str) -> None:
+        """The attempt ends with the line that decides it, and without any switch; the board is left as it is then."""
+        self._wait_for_refusal(said(text=because))
+        self.expect_verdict("refused")
 
     def expect_given_up_within(self, seconds: float) -> None:
         """From the START of the attempt to its end no more than this passed on the device's own clock."""
