@@ -218,3 +218,26 @@ def test_real_efuses_move_on_confirmation_and_for_ever(ota: Ota, release: Draft)
     ota.expect_refused("New firmware security version is less than eFuse programmed, 0 < 1")
     ota.expect_absent(said(text="Not really burning eFuses"))
     assert ota.supply.secure_version() == 1
+
+
+@pytest.mark.needs("power_cut")
+@pytest.mark.firmware(layout="anti_rollback")
+@pytest.mark.parametrize(
+    ("phase", "nth"), [("before", 1), ("middle", 1), ("after", 2)], ids=["before_erase", "in_erase", "in_erase_of_both"]
+)
+def test_a_power_cut_while_burning_is_made_good_at_the_next_boot(
+    ota: Ota, release: Draft, phase: str, nth: int
+) -> None:
+    """The image was confirmed and the eFuse not yet burnt: the bootloader burns it when it boots a valid image."""
+    ota.wait_for_prompt()
+    ota.supply.plan_power_cut("efuse:secure_version", phase=phase, nth=nth)
+    ota.start(release.version("2").secure_version(1))
+    ota.expect_power_lost()
+    assert ota.secure_version == 0
+    ota.expect_state(ota.other_slot, OtaImgState.VALID)
+    ota.power_cycle()
+
+    ota.expect_running(slot=ota.other_slot, version="2")
+    assert ota.secure_version == 1
+    ota.start(release.version("3").secure_version(0))
+    ota.expect_refused("New firmware security version is less than eFuse programmed, 0 < 1")

@@ -13,6 +13,7 @@ from bench.ota.keys import Keys
 from bench.ota.ota import Device, Ota
 from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
+from bench.ota.soak import Soak
 from bench.ota.tap import Tap
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Ota",
     "Programmer",
     "Slot",
+    "Soak",
     "Tap",
     "dialect_of",
 ]
