@@ -150,8 +150,8 @@ class Ota:
 
     def requests(self) -> list[str]:
         """What the board asked for since the update was started, in order: ``"HEAD"``, ``"GET bytes=0-4095"``."""
-        asked = self._of_server("request")
-        return [f"{entry.get('method')} {entry.get('range') or ''}".rstrip() for entry in asked]
+        asked = [(entry.get("method"), entry.get("range")) for entry in self._of_server("request")]
+        return [f"{method!s} {wanted or ''!s}".rstrip() for method, wanted in asked]
 
     def connections(self) -> int:
         """On how many connections the board has asked the server since the update was started."""
