@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bench.errors import ServerError
 from bench.server.chains import Issuer, credentials
+from bench.server.context import ServerContext
 from bench.server.faults import Door, Tls
 
 __all__ = ["Authority", "default_folder"]
@@ -107,7 +108,7 @@ class Authority:
 
         The usual door has TLS 1.2 and 1.3. ServerError where `host` is neither name nor address.
         """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
         _speak(context, door.tls)
         context.set_alpn_protocols(["http/1.1"])
         # The ssl module loads certificates from files only; this one is readable by its owner alone and lives

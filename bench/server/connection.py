@@ -8,17 +8,13 @@ when the write buffer has run empty, and there it can end the connection with a 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import ssl
 import struct
 from typing import Literal
 
+from bench.server.context import alert
+
 __all__ = ["Connection", "Early", "PeerGone"]
-
-
-_NO_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)
-"""The header of a record of application data (RFC 8446, 5.2), and zeros."""
 
 
 class PeerGone(ConnectionError):
@@ -214,27 +210,11 @@ class Connection(asyncio.BufferedProtocol):
         if how == "rst":
             self.reset()
             return
-        if how == "alert":
-            self._send_alert()
+        if how == "alert" and (secured := self._tls.get_extra_info("ssl_object")) is not None:
+            self._raw.write(alert(secured))
         # close() would answer bytes that still come with a RST, which can overtake what was sent; so the
         # sending side alone is closed, and the peer has some time to do the same.
         self._raw.write_eof()
-
-    def _send_alert(self) -> None:
-        """Have OpenSSL send a fatal alert, by showing it a record that nobody has encrypted.
-
-        The ssl module cannot send alerts, and asyncio drops the one that OpenSSL makes, so the two ends of OpenSSL
-        within asyncio's protocol are used directly.
-        """
-        secured: ssl.SSLObject | None = self._tls.get_extra_info("ssl_object")
-        if secured is None:
-            return
-        incoming: ssl.MemoryBIO = self._inner._incoming  # type: ignore[attr-defined]
-        outgoing: ssl.MemoryBIO = self._inner._outgoing  # type: ignore[attr-defined]
-        incoming.write(_NO_RECORD)
-        with contextlib.suppress(ssl.SSLError):
-            secured.read(1)
-        self._raw.write(outgoing.read())
 
     async def settle(self, linger: float) -> None:
         """After `hang_up`: wait until the peer has closed its side too; reset after `linger` seconds.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from bench.errors import ServerError
 from bench.server.connection import Connection, Early, Nobody, Plain
+from bench.server.context import ARRIVING
 
 __all__ = ["Greeted", "Listener", "Reception", "Refused"]
 
@@ -144,6 +145,7 @@ class Listener:
                 raw.resume_reading()
                 await self._serve(raw, raw, early, None, number)
                 return
+            ARRIVING.set(raw)  # of this task alone
             try:
                 tls = await asyncio.get_running_loop().start_tls(
                     raw,

@@ -150,8 +150,9 @@ def test_one_version_alone(server: OtaServer, client: Client, version: str, aske
         assert connection.getresponse().read() == b"x"
         assert client.told("tls", ok=True, version=spoken)
     else:
-        with pytest.raises(ssl.SSLError):
+        with pytest.raises(ssl.SSLError) as caught:
             connection.request("GET", release.path)
+        assert "EOF" not in str(caught.value)  # the client is told why, by an alert or by the server's hello
         assert client.told("tls", ok=False)
     connection.close()
     assert client.told("fault", fault="tls-only", version=version)

@@ -32,6 +32,8 @@ _BUNDLE_TAG = "esp-x509-crt-bundle"
 
 _SOCKET = 54
 """The first socket that lwIP gives: FD_SETSIZE less CONFIG_LWIP_MAX_SOCKETS."""
+_CIPHERS = "ECDHE+AES:RSA+AES:@SECLEVEL=1"
+"""As in a default mbedTLS of ESP-IDF: also CBC with SHA-1, which is all that servers before TLS 1.2 have."""
 _RECORD = 16384
 _KEEP_ALIVE_MS = 20_000
 """Idle 5 s, then 3 probes 5 s apart (esp_http_client.c), and lwIP gives a dead connection up."""
@@ -152,6 +154,7 @@ class Transport:
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         if not trust.check_time:
             context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | _NO_CHECK_TIME)
+        context.set_ciphers(_CIPHERS)
         if not trust.tls13:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
         if trust.bundle:
