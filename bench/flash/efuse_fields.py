@@ -12,9 +12,21 @@ from types import MappingProxyType
 
 from bench.errors import FormatError
 
-__all__ = ["BLOCK_SIZE", "LAYOUTS", "EfuseBlocks", "EfuseLayout", "Field", "Piece", "layout_of"]
+__all__ = [
+    "BLOCK_KEY0",
+    "BLOCK_SIZE",
+    "HMAC_UP",
+    "LAYOUTS",
+    "EfuseBlocks",
+    "EfuseLayout",
+    "Field",
+    "Piece",
+    "layout_of",
+]
 
 BLOCK_SIZE = 32  # bytes kept for every block, however many of them the chip has (COUNT_EFUSE_REG_PER_BLOCK)
+BLOCK_KEY0 = 4  # EFUSE_BLK_KEY0; the other five follow
+HMAC_UP = 8  # ESP_EFUSE_KEY_PURPOSE_HMAC_UP
 _SUBJECT = "eFuse blocks"
 
 
@@ -108,6 +120,12 @@ _C3_AND_S3 = dict(
     DIS_FORCE_DOWNLOAD=((0, 44, 1),),
     SPI_BOOT_CRYPT_CNT=((0, 82, 3),),
     SECURE_BOOT_EN=((0, 116, 1),),
+    KEY_PURPOSE_0=((0, 88, 4),),
+    KEY_PURPOSE_1=((0, 92, 4),),
+    KEY_PURPOSE_2=((0, 96, 4),),
+    KEY_PURPOSE_3=((0, 100, 4),),
+    KEY_PURPOSE_4=((0, 104, 4),),
+    KEY_PURPOSE_5=((0, 108, 4),),
     DIS_DOWNLOAD_MODE=((0, 128, 1),),
     ENABLE_SECURITY_DOWNLOAD=((0, 133, 1),),
     SECURE_VERSION=((0, 142, 16),),
@@ -219,6 +237,15 @@ class EfuseBlocks:
         blocks = list(self.blocks)
         blocks[block] = merged.to_bytes(BLOCK_SIZE, "little")
         return replace(self, blocks=tuple(blocks))
+
+    def with_key(self, number: int, purpose: int, key: bytes) -> EfuseBlocks:
+        """With a key burnt into BLOCK_KEY0 + `number`, and its purpose (esp_efuse_write_key, without protection).
+
+        Raises:
+            FormatError: the chip has no such key block, or the key is longer than one
+        """
+        burnt = self.burnt(f"KEY_PURPOSE_{number}", purpose)
+        return burnt.burnt_bits(BLOCK_KEY0 + number, int.from_bytes(key, "little"))
 
     @property
     def secure_version(self) -> int:

@@ -17,7 +17,7 @@ from bench.errors import FormatError
 from bench.images.image import Image
 from bench.images.keys import load_private
 
-__all__ = ["Embedded", "embedded", "with_certificate", "with_private_key", "with_url"]
+__all__ = ["Embedded", "embedded", "with_broken_private_key", "with_certificate", "with_private_key", "with_url"]
 
 _PATTERNS = {
     "certificate": re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n[^\0]*(?=\0)"),
@@ -75,6 +75,20 @@ def with_private_key(image: Image, key: bytes, *, number: int | None = None) -> 
         for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
     ]
     return _replaced(image, "private key", tuple(forms), number)
+
+
+def with_broken_private_key(image: Image) -> Image:
+    """The private key made unreadable, as one that was never put in: its first line says something else.
+
+    Raises:
+        FormatError: there is none
+    """
+    there = embedded(image, "private key")
+    if not there:
+        raise FormatError("ESP-IDF image", 0, "no embedded private key", "one to break: build it with one")
+    for found in there:
+        image = image.with_patch(found.segment, found.at, b"-----LOST!")
+    return image
 
 
 def with_url(image: Image, url: str, *, number: int | None = None) -> Image:

@@ -7,6 +7,7 @@
     {"do": "read_flash", "offset": 0, "length": 16}    -> {"ok": true, "data": base64}
     {"do": "digest_flash", "offset": 0, "length": 16}  -> {"ok": true, "sha256": hex}
     {"do": "write_flash", "offset": 0, "data": base64} past the door, powered or not
+    {"do": "burn_efuse", "block": 4, "data": base64}   the bits that are 1, past the door, powered or not
     {"do": "efuse"}                                    -> {"ok": true, "blocks": [hex, …], "secure_version": 0, …}
     {"do": "network", "up": true|false}
     {"do": "plan_cut", "purpose": "otadata*", "phase": "before|middle|after", "nth": 1, "back": false}
@@ -63,6 +64,7 @@ class ControlPort:
             "digest_flash": self._digest_flash,
             "write_flash": self._write_flash,
             "efuse": self._efuse,
+            "burn_efuse": self._burn_efuse,
             "network": self._network,
             "plan_cut": self._plan_cut,
             "forget_cuts": self._forget_cuts,
@@ -161,12 +163,14 @@ class ControlPort:
         except ValueError as error:
             raise _Refused(str(error)) from None
 
+    def _burn_efuse(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._board.machine.efuse.poke(_number(request, "block"), _bytes(request, "data"))
+        return {}
+
     def _write_flash(self, request: dict[str, Any]) -> dict[str, Any]:
+        data = _bytes(request, "data")
         try:
-            data = base64.b64decode(_text(request, "data"), validate=True)
             self._board.machine.flash.poke(_number(request, "offset"), data)
-        except binascii.Error as error:
-            raise _Refused(f'"data" is not base64: {error}') from None
         except ValueError as error:
             raise _Refused(str(error)) from None
         return {}
@@ -247,6 +251,13 @@ def _flag(request: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise _Refused(f'"{name}" is true or false')
     return value
+
+
+def _bytes(request: dict[str, Any], name: str) -> bytes:
+    try:
+        return base64.b64decode(_text(request, name), validate=True)
+    except binascii.Error as error:
+        raise _Refused(f'"{name}" is not base64: {error}') from None
 
 
 def _text(request: dict[str, Any], name: str) -> str:

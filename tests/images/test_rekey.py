@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bench.errors import FormatError
 from bench.images import Image
-from bench.images.rekey import embedded, with_certificate, with_private_key, with_url
+from bench.images.rekey import embedded, with_broken_private_key, with_certificate, with_private_key, with_url
 from tests.images.samples import APP_DESC, REAL_APPS, real
 from tests.images.test_encrypted import another_key, key
 
@@ -79,6 +79,15 @@ def test_a_private_key_takes_the_form_that_fits() -> None:
     traditional = embedded(with_private_key(tight, pkcs8()), "private key")[0]
     assert traditional.text.startswith(b"-----BEGIN RSA PRIVATE KEY-----")
     assert "BEGIN" not in repr(traditional)
+
+
+def test_a_key_can_be_broken() -> None:
+    image = app(pkcs8())
+    broken = with_broken_private_key(image)
+    assert embedded(broken, "private key") == ()
+    assert broken.check() == ()
+    with pytest.raises(FormatError, match="no embedded private key"):
+        with_broken_private_key(app())
 
 
 def test_a_real_image_takes_another_url() -> None:

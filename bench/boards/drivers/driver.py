@@ -46,6 +46,9 @@ class Supply(Protocol):
     def digest_flash(self, offset: int, length: int) -> str:
         """SHA-256 (hexadecimal) of a region of the flash as it is now, without moving its bytes."""
 
+    def burn_efuse(self, block: int, bits: bytes) -> None:
+        """Burn the bits that are 1 into an eFuse block, least significant byte first; virtual boards only."""
+
     def secure_version(self) -> int:
         """The secure version that the (real) eFuse of the board holds."""
 

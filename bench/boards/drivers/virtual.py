@@ -210,6 +210,10 @@ class VirtualBoard:
         """SHA-256 (hexadecimal) of a region of the flash as it is now."""
         return str(self.ask("digest_flash", offset=offset, length=length)["sha256"])
 
+    def burn_efuse(self, block: int, bits: bytes) -> None:
+        """Burn the bits that are 1 into an eFuse block."""
+        self.ask("burn_efuse", block=block, data=base64.b64encode(bits).decode())
+
     def secure_version(self) -> int:
         """The secure version in the eFuse."""
         return int(self.ask("efuse")["secure_version"])

@@ -36,7 +36,11 @@ def _task(example: Example) -> NoReturn:
     """pre_encrypted_ota_task."""
     log = example.log
     log.info(_TAG, "Starting Pre Encrypted OTA example")
-    handle = DecryptHandle(example.running, example.options.private_key)
+    try:
+        handle = DecryptHandle(example.running, example.options.private_key)
+    except EspError:
+        log.error(_TAG, "OTA upgrade failed")
+        example.delete_task()
     verified = False
 
     def decrypt(data: bytes) -> bytes:

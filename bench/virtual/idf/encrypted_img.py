@@ -1,4 +1,4 @@
-"""Espressif's component esp_encrypted_img: open a pre-encrypted image piece by piece (RSA-3072, AES-256-GCM).
+"""Espressif's component esp_encrypted_img: open a pre-encrypted image piece by piece (AES-256-GCM).
 
 Source: idf-extra-components/esp_encrypted_img/src/esp_encrypted_img.c, wording of 2.2 to 2.7.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import GCM
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bench.errors import FormatError
 from bench.images import Behaviour
 from bench.images.encrypted import EncryptedHeader
+from bench.virtual.idf.encrypted_key import opener_of
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.running import Running
 
@@ -24,14 +23,6 @@ __all__ = ["DecryptHandle"]
 
 _TAG = "esp_encrypted_img"
 _BLOCK = 16  # CACHE_BUF_SIZE
-_RSA_BITS = 3072
-_RSA_MS = 110
-
-# mbedTLS error codes, without their sign.
-_PK_KEY_INVALID_FORMAT = 0x3D00
-_RSA_BAD_INPUT_DATA = 0x4080
-_RSA_INVALID_PADDING = 0x4100
-_RSA_PRIVATE_FAILED_BAD_INPUT = 0x4304
 
 
 class _Decryptor(Protocol):
@@ -44,14 +35,15 @@ class DecryptHandle:
     """esp_decrypt_handle_t; making one is esp_encrypted_img_decrypt_start.
 
     Args:
-        private_key: the PEM that the firmware embeds
+        private_key: the PEM that the firmware embeds; nothing in the ECIES scheme
+
+    Raises:
+        EspError: the key of the scheme is not there, after the line that says so
     """
 
     def __init__(self, running: Running, private_key: bytes) -> None:
         self._log = running.log
         self._trusts_any_tag = running.behaviour == Behaviour.TRUST_ANY_TAG
-        self._clock = running.machine.clock
-        self._private_key = private_key
         self._header: EncryptedHeader | None = None
         self._decryptor: _Decryptor | None = None
         self._read = 0
@@ -59,6 +51,7 @@ class DecryptHandle:
         # Of the wordings of several versions the firmware has one compiled in.
         self._log.info(_TAG, "Starting Decryption Process")
         self._log.info(_TAG, "Initializing Decryption Handle")
+        self._opener = opener_of(running, private_key)
 
     def decrypt(self, data: bytes) -> bytes:
         """esp_encrypted_img_decrypt_data: whole blocks of 16 bytes, and at the end what is left.
@@ -78,33 +71,14 @@ class DecryptHandle:
             self._log.error(_TAG, "Magic Verification failed")
             raise EspError(EspErr.ESP_FAIL) from error
         self._log.info(_TAG, "Magic Verified")
-        self._log.info(_TAG, "Reading RSA private key")
         try:
-            key = self._decipher(header)
-        except _MbedtlsError as error:
-            self._log.error(_TAG, f"failed\n  ! {error.call} returned -0x{error.code:04x}\n")
-            self._log.error(_TAG, "Unable to decipher GCM key")
-            self._log.error(_TAG, "Failed to process GCM key")
-            raise EspError(EspErr.ESP_FAIL) from error
+            key = self._opener.open(header)
+        except EspError:
+            self._log.error(_TAG, "Failed to process GCM key")  # since 2.4
+            raise
         self._header = header
         self._decryptor = Cipher(AES(key), GCM(header.iv)).decryptor()
         return data[EncryptedHeader.SIZE :]
-
-    def _decipher(self, header: EncryptedHeader) -> bytes:
-        """decipher_gcm_key: mbedtls_pk_decrypt with PKCS#1 v1.5 padding."""
-        try:
-            key = load_pem_private_key(self._private_key.rstrip(b"\0"), None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise _MbedtlsError("mbedtls_pk_parse_keyfile", _PK_KEY_INVALID_FORMAT) from error
-        if not isinstance(key, RSAPrivateKey) or key.key_size != _RSA_BITS:
-            raise _MbedtlsError("mbedtls_pk_decrypt", _RSA_BAD_INPUT_DATA)
-        if int.from_bytes(header.encrypted_key, "big") >= key.public_key().public_numbers().n:
-            raise _MbedtlsError("mbedtls_pk_decrypt", _RSA_PRIVATE_FAILED_BAD_INPUT)
-        self._clock.sleep(_RSA_MS)
-        try:
-            return header.open_key(key)
-        except FormatError as error:
-            raise _MbedtlsError("mbedtls_pk_decrypt", _RSA_INVALID_PADDING) from error
 
     def _process(self, data: bytes) -> bytes:
         """process_bin."""
@@ -140,10 +114,3 @@ class DecryptHandle:
             self._log.error(_TAG, "Invalid Auth")
             self._log.error(_TAG, "Invalid Auth Tag")
             raise EspError(EspErr.ESP_FAIL) from error
-
-
-class _MbedtlsError(Exception):
-    def __init__(self, call: str, code: int) -> None:
-        super().__init__(f"{call} returned -0x{code:04x}")
-        self.call = call
-        self.code = code
