@@ -21,9 +21,11 @@ __all__ = [
     "START",
     "UPDATE_BOOT_PARTITION",
     "VERIFY_CHIP_ID",
+    "VERIFY_CHIP_REVISION",
     "WRITE_FLASH",
     "BootPartitionStep",
     "ChipIdStep",
+    "ChipRevisionStep",
     "EventStep",
     "WriteFlashStep",
     "slot_of_subtype",
@@ -93,6 +95,15 @@ class ChipIdStep(EventStep):
 
 
 @dataclass(frozen=True)
+class ChipRevisionStep(EventStep):
+    """`ESP_HTTPS_OTA_VERIFY_CHIP_REVISION` (since v5.5); its payload is the least revision the new image asks for."""
+
+    def __call__(self, revision: int) -> ChipRevisionStep:
+        """The step for an image that asks for this revision, as major * 100 + minor."""
+        return ChipRevisionStep(self.event, revision)
+
+
+@dataclass(frozen=True)
 class WriteFlashStep(EventStep):
     """`ESP_HTTPS_OTA_WRITE_FLASH`; its payload is the number of bytes written so far, in all."""
 
@@ -120,6 +131,7 @@ START = EventStep(_PREFIX + "START")
 CONNECTED = EventStep(_PREFIX + "CONNECTED")
 GET_IMG_DESC = EventStep(_PREFIX + "GET_IMG_DESC")
 VERIFY_CHIP_ID = ChipIdStep(_PREFIX + "VERIFY_CHIP_ID")
+VERIFY_CHIP_REVISION = ChipRevisionStep(_PREFIX + "VERIFY_CHIP_REVISION")
 DECRYPT_CB = EventStep(_PREFIX + "DECRYPT_CB")
 WRITE_FLASH = WriteFlashStep(_PREFIX + "WRITE_FLASH")
 UPDATE_BOOT_PARTITION = BootPartitionStep(_PREFIX + "UPDATE_BOOT_PARTITION")
