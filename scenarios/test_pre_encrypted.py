@@ -144,6 +144,41 @@ def test_a_good_image_is_installed_after_a_refused_one(ota: Ota, release: Draft,
     ota.expect_updated(version="3")
 
 
+@pytest.mark.firmware(app="pre_encrypted_ota", idf_ver="v6.0")
+def test_an_image_for_another_key_is_refused_by_psa(ota: Ota, release: Draft, keys: Keys) -> None:
+    """ESP-IDF v6 decrypts by PSA, which names its errors otherwise."""
+    ota.start(release.version("2").encrypted(keys.foreign_public))
+
+    ota.expect_said("Reading RSA private key (PSA)")
+    ota.expect_said("psa_asymmetric_decrypt failed: -150")
+    ota.expect_said("Failed to process GCM key")
+    ota.expect_refused(INCOMPLETE)
+
+
+@pytest.mark.firmware(app="pre_encrypted_ota", idf_ver="v6.0")
+def test_a_flipped_tag_is_refused_by_psa(ota: Ota, release: Draft, keys: Keys) -> None:
+    """PSA says more of a wrong tag than mbedTLS did."""
+    ota.start(release.version("2").encrypted(keys.device_public).with_flipped_tag())
+
+    ota.expect_refused("Invalid Auth Tag")
+
+
+@pytest.mark.firmware(app="pre_encrypted_ota", partial_http_download=True)
+def test_an_encrypted_image_is_downloaded_by_ranges(ota: Ota, release: Draft, keys: Keys) -> None:
+    """Each range continues the decryption where the last one left it, in the middle of a block or not."""
+    ota.start(release.version("2").encrypted(keys.device_public))
+
+    ota.expect_updated(version="2")
+
+
+@pytest.mark.firmware(app="pre_encrypted_ota", partial_http_download=True)
+def test_trailing_bytes_are_refused_by_ranges_too(ota: Ota, release: Draft, keys: Keys) -> None:
+    """However it is downloaded: more content than the header announces is not what was encrypted."""
+    ota.start(release.version("2").encrypted(keys.device_public).extended(16))
+
+    ota.expect_refused("Invalid operation")
+
+
 @ECIES
 def test_an_image_for_this_device_is_decrypted_by_ecies(ota: Ota, release: Draft, keys: Keys) -> None:
     """With the key that the device derives from its eFuse and the server's public point the image opens and boots."""
