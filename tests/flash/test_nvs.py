@@ -1,0 +1,144 @@
+"""The bench's NVS pages: against those of esp-idf-nvs-partition-gen, and against flash that only clears bits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.errors import FormatError
+from bench.flash.nvs import Erase, Nvs, Operation
+
+SIZE = 0x4000
+URL = "https://10.0.2.2:8070/advanced_https_ota.bin"
+
+GENERATED = bytes.fromhex(
+    "feffffff00000000feffffffffffffffffffffffffffffffffffffff842dbab9aafeffffffffffffffffffffffffffffffff"
+    "ffffffffffffffffffffffffffff000101ff7f3613a86f74615f726573756d7074696f6e000001ffffffffffffff010201ff"
+    "a3d862d96e76735f6f74615f77725f6c656e00006100ffffffffffff012103ffba2ed9626e76735f6f74615f75726c000000"
+    "00002d00ffff2a434be968747470733a2f2f31302e302e322e323a383037302f616476616e6365645f68747470735f6f7461"
+    "2e62696e00ffffffffffffffffffffffffffffffffffffff"
+)
+"""What esp-idf-nvs-partition-gen 0.3.0 writes into the first page for the two keys below."""
+
+
+class Flash:
+    """NOR: programming clears bits and sets none."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(b"\xff" * SIZE)
+        self.erases = 0
+
+    def apply(self, operations: list[Operation]) -> None:
+        for one in operations:
+            if isinstance(one, Erase):
+                assert one.offset % 4096 == 0
+                self.data[one.offset : one.offset + 4096] = b"\xff" * 4096
+                self.erases += 1
+                continue
+            for at, byte in enumerate(one.data, one.offset):
+                assert self.data[at] & byte == byte, "a bit would have to be set"
+                self.data[at] = byte
+
+
+def test_what_is_written_is_what_espressif_s_generator_writes() -> None:
+    nvs = Nvs(b"\xff" * SIZE)
+    nvs.set_u16("ota_resumption", "nvs_ota_wr_len", 97)
+    nvs.set_string("ota_resumption", "nvs_ota_url", URL)
+    assert nvs.to_bytes() == GENERATED.ljust(SIZE, b"\xff")
+
+
+def test_what_espressif_s_generator_writes_is_read() -> None:
+    nvs = Nvs(GENERATED.ljust(SIZE, b"\xff"))
+    assert nvs.get_number("ota_resumption", "nvs_ota_wr_len") == 97
+    assert nvs.get_string("ota_resumption", "nvs_ota_url") == URL
+    assert nvs.get_number("ota_resumption", "nvs_ota_url") is None
+    assert nvs.get_string("ota_resumption", "nvs_ota_wr_len") is None
+    assert nvs.get_number("elsewhere", "nvs_ota_wr_len") is None
+
+
+def test_the_generator_itself_where_it_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("esp_idf_nvs_partition_gen", reason="needs esp-idf-nvs-partition-gen from PyPI")
+    rows = (
+        "key,type,encoding,value",
+        "first,namespace,,",
+        "n,data,u32,70000",
+        "second,namespace,,",
+        "s,data,string,text",
+    )
+    table, out = tmp_path / "nvs.csv", tmp_path / "nvs.bin"
+    table.write_text("\n".join(rows) + "\n")
+    command = [sys.executable, "-m", "esp_idf_nvs_partition_gen", "generate", str(table), str(out), hex(SIZE)]
+    subprocess.run(command, check=True, capture_output=True)
+    nvs = Nvs(out.read_bytes())
+    assert nvs.get_number("first", "n") == 70_000
+    assert nvs.get_string("second", "s") == "text"
+
+
+def test_thousands_of_changes_only_clear_bits_and_keep_everything_else() -> None:
+    flash = Flash()
+    nvs = Nvs(bytes(flash.data))
+    flash.apply(nvs.set_string("keep", "me", "x" * 200))
+    flash.apply(nvs.set_u16("keep", "n", 7))
+    for number in range(1500):
+        flash.apply(nvs.set_u16("ota_resumption", "nvs_ota_wr_len", number))
+        if number % 7 == 0:
+            flash.apply(nvs.set_string("ota_resumption", "nvs_ota_url", f"u{number}"))
+        if number % 100 == 0:
+            read = Nvs(bytes(flash.data))
+            assert read.get_number("ota_resumption", "nvs_ota_wr_len") == number
+            assert read.get_string("ota_resumption", "nvs_ota_url") == f"u{number - number % 7}"
+            assert read.get_string("keep", "me") == "x" * 200
+            assert read.get_number("keep", "n") == 7
+    assert bytes(flash.data) == nvs.to_bytes()
+    assert flash.erases >= 5, "pages were never cleared away, so nothing was tested"
+
+
+def test_the_same_value_again_is_not_written() -> None:
+    nvs = Nvs(b"\xff" * SIZE)
+    assert nvs.set_u16("space", "key", 1)
+    assert nvs.set_u16("space", "key", 1) == []
+
+
+def test_a_namespace_is_emptied_alone() -> None:
+    nvs = Nvs(b"\xff" * SIZE)
+    nvs.set_u16("one", "key", 1)
+    nvs.set_u16("two", "key", 2)
+    nvs.erase_all("one")
+    assert nvs.get_number("one", "key") is None
+    assert nvs.get_number("two", "key") == 2
+    assert nvs.erase_all("three") == []
+
+
+def test_power_lost_in_a_change_leaves_the_old_value_or_the_new() -> None:
+    nvs = Nvs(b"\xff" * SIZE)
+    nvs.set_u16("space", "key", 1)
+    before = nvs.to_bytes()
+    operations = nvs.set_u16("space", "key", 2)
+    seen = []
+    for count in range(len(operations) + 1):
+        flash = Flash()
+        flash.data[:] = before
+        flash.apply(operations[:count])
+        seen.append(Nvs(bytes(flash.data)).get_number("space", "key"))
+    assert seen == sorted(seen, key=lambda one: one or 0)
+    assert set(seen) == {1, 2}
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 4095])
+def test_no_multiple_of_a_page_is_refused(data: bytes) -> None:
+    with pytest.raises(FormatError, match="4096"):
+        Nvs(data)
+
+
+@pytest.mark.parametrize("key", ["", "a_key_of_sixteen"])
+def test_a_key_that_does_not_fit_is_refused(key: str) -> None:
+    with pytest.raises(FormatError, match="15 bytes"):
+        Nvs(b"\xff" * SIZE).set_u16("space", key, 1)
+
+
+def test_any_content_can_be_read() -> None:
+    for pattern in (b"\x00", b"\xaa", b"\xfe\xff\xff\xff"):
+        assert Nvs((pattern * SIZE)[:SIZE]).get_number("space", "key") is None
