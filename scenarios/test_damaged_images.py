@@ -69,6 +69,7 @@ def test_an_image_for_all_chips_is_installed(ota: Ota, release: Draft) -> None:
     ota.expect_updated(version="2")
 
 
+@pytest.mark.covers("aws: OTAE2EPreviousVersion")
 def test_an_older_version_is_installed(ota: Ota, release: Draft) -> None:
     """Versions are names: without anti-rollback an application takes a lower one, and the bench says which it runs."""
     ota.start(release.version("0.9"))
@@ -77,6 +78,7 @@ def test_an_older_version_is_installed(ota: Ota, release: Draft) -> None:
     ota.expect_updated(version="0.9")
 
 
+@pytest.mark.covers("advanced_https_ota: verify_min_chip_revision")
 @pytest.mark.firmware(idf_ver="v5.5")
 def test_an_image_for_later_chips_is_refused_before_it_is_written(ota: Ota, release: Draft) -> None:
     """Since ESP-IDF v5.5 the chip revision is looked at in the image's header, and nothing of it is written."""
@@ -88,6 +90,7 @@ def test_an_image_for_later_chips_is_refused_before_it_is_written(ota: Ota, rele
     assert ota.slots["ota_1"].digest == before
 
 
+@pytest.mark.covers("advanced_https_ota: verify_max_chip_revision")
 @pytest.mark.firmware(idf_ver="v5.5")
 def test_an_image_for_earlier_chips_is_refused_before_it_is_written(ota: Ota, release: Draft) -> None:
     """The highest revision counts as well."""

@@ -26,6 +26,7 @@ def test_an_image_that_fills_its_slot_to_the_last_byte_is_installed(
     assert ota.slots["ota_1"] == neighbour
 
 
+@pytest.mark.covers("advanced_https_ota: openssl_aligned_bin")
 @pytest.mark.parametrize(
     ("unit", "more"),
     [(289, 0), (BLOCK, -1), (BLOCK, 1), (SECTOR, -1), (SECTOR, 1)],

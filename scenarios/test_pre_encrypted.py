@@ -26,6 +26,7 @@ def start_in_vain(ota: Ota, draft: Draft) -> str:
     return before
 
 
+@pytest.mark.covers("pre_encrypted_ota: base")
 def test_an_encrypted_image_is_decrypted_and_booted(ota: Ota, release: Draft, keys: Keys) -> None:
     """The image is decrypted on the way, written in plain, and boots as the new version."""
     ota.start(release.version("2").encrypted(keys.device_public))
@@ -163,6 +164,7 @@ def test_a_flipped_tag_is_refused_by_psa(ota: Ota, release: Draft, keys: Keys) -
     ota.expect_refused("Invalid Auth Tag")
 
 
+@pytest.mark.covers("pre_encrypted_ota: partial_download")
 @pytest.mark.firmware(app="pre_encrypted_ota", partial_http_download=True)
 def test_an_encrypted_image_is_downloaded_by_ranges(ota: Ota, release: Draft, keys: Keys) -> None:
     """Each range continues the decryption where the last one left it, in the middle of a block or not."""

@@ -26,6 +26,7 @@ HTML = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>\n%s</b
 PARAGRAPH = b"<p>This network asks you to sign in before you go on.</p>\n"
 
 
+@pytest.mark.covers("advanced_https_ota: truncated_bin")
 def test_an_image_truncated_in_its_body_is_refused(ota: Ota, release: Draft) -> None:
     """Only the first 64,000 bytes were published: the image fails its validation and is not booted."""
     ota.start(release.version("2").truncated(64_000))
@@ -34,6 +35,7 @@ def test_an_image_truncated_in_its_body_is_refused(ota: Ota, release: Draft) -> 
     ota.expect_refused("Image validation failed, image is corrupted")
 
 
+@pytest.mark.covers("advanced_https_ota: truncated_header")
 @pytest.mark.parametrize("length", [0, 1, 180], ids=["empty", "one_byte", "half_a_header"])
 def test_an_image_truncated_in_its_header_is_refused(ota: Ota, release: Draft, length: int) -> None:
     """Only the first bytes were published, or none: there is no whole description to read."""
@@ -60,6 +62,7 @@ def test_a_connection_cut_in_the_middle_is_refused(ota: Ota, release: Draft) -> 
     ota.expect_fault("cut")
 
 
+@pytest.mark.covers("advanced_https_ota: random")
 @pytest.mark.parametrize("first_byte", [0x00, 0xE9], ids=["other_magic", "right_magic"])
 def test_random_bytes_are_refused(ota: Ota, release: Draft, first_byte: int) -> None:
     """Something that is no image at all is refused by its missing description, whatever its first byte."""
@@ -90,6 +93,7 @@ def test_another_magic_byte_is_refused_as_it_is_written(ota: Ota, release: Draft
     ota.expect_refused("OTA image has invalid magic byte (expected 0xE9, saw 0xea)")
 
 
+@pytest.mark.covers("advanced_https_ota: invalid_chip_id")
 def test_an_image_for_another_chip_is_refused(ota: Ota, release: Draft) -> None:
     """An image whose header names another chip is refused before it is written."""
     other = CHIP_ID["esp32h2"]
@@ -154,6 +158,7 @@ def test_an_encrypted_image_is_refused_by_an_application_that_cannot_decrypt(
     ota.expect_refused("Incorrect app descriptor magic")
 
 
+@pytest.mark.covers("aws: OTAE2ESameVersion")
 @pytest.mark.needs("version_check")
 def test_the_same_version_is_refused_whatever_else_changed(ota: Ota, release: Draft) -> None:
     """Only the version counts: the same one in an image of another build is not installed."""

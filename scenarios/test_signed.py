@@ -68,6 +68,7 @@ def test_an_update_signed_with_the_same_key_is_installed(ota: Ota, release: Draf
     ota.expect_updated(version="2")
 
 
+@pytest.mark.covers("aws: OTAE2EUntrustedCertificate")
 @BY_ALL
 def test_an_update_signed_with_another_key_is_refused(ota: Ota, release: Draft, keys: Keys, scheme: str) -> None:
     """A good signature of somebody else is none."""
@@ -77,6 +78,7 @@ def test_an_update_signed_with_another_key_is_refused(ota: Ota, release: Draft, 
     ota.expect_absent(said(text="Signature verified successfully!"), said(text="app key digest =="))
 
 
+@pytest.mark.covers("aws: OTAE2EUnsignedImage")
 @BY_ALL
 def test_an_unsigned_update_is_refused(ota: Ota, release: Draft, scheme: str) -> None:
     """A valid image without any signature is not installed."""
@@ -138,6 +140,7 @@ def test_a_key_that_comes_second_is_not_trusted(ota: Ota, release: Draft, keys: 
     expect_bad_signature(ota)
 
 
+@pytest.mark.covers("aws: OTAE2EIncorrectSigningAlgorithm")
 @pytest.mark.firmware(signing="rsa", layout="factory_two_ota")
 def test_a_signature_of_another_kind_is_refused(ota: Ota, release: Draft, keys: Keys) -> None:
     """Firmware that verifies RSA takes no ECDSA signature."""
@@ -158,3 +161,26 @@ def test_trust_follows_the_running_firmware(ota: Ota, release: Draft, keys: Keys
     ota.expect_said(SIGNATURE_BAD)
     ota.expect(FINISH)
     ota.expect_refused(REFUSED)
+
+
+@pytest.mark.covers("simple_ota: with_verify_app_signature_on_update_no_secure_boot_rsa")
+@pytest.mark.firmware(app="simple_ota", signing="rsa", layout="factory_two_ota")
+def test_simple_ota_installs_what_is_signed_by_rsa(ota: Ota, release: Draft, keys: Keys) -> None:
+    """The application has no part in it: the same lines in the simplest of the examples."""
+    ota.start(release.version("2").signed(keys.signing("rsa")))
+
+    for _ in ("esp_ota_end", "esp_ota_set_boot_partition"):
+        for line in (VERIFYING, *SAYS["rsa"]):
+            ota.expect_said(line)
+    ota.expect_updated(version="2")
+
+
+@pytest.mark.covers("simple_ota: with_verify_app_signature_on_update_no_secure_boot_ecdsa")
+@pytest.mark.firmware(app="simple_ota", signing="ecdsa_v1", layout="factory_two_ota")
+def test_simple_ota_installs_what_is_signed_by_ecdsa(ota: Ota, release: Draft, keys: Keys) -> None:
+    """The ESP32's older signature, which is verified without a word about the key."""
+    ota.start(release.version("2").signed_v1(keys.signing("ecdsa_v1")))
+
+    for _ in ("esp_ota_end", "esp_ota_set_boot_partition"):
+        ota.expect_said(VERIFYING)
+    ota.expect_updated(version="2")
