@@ -6,7 +6,7 @@ Exit code 0 for whatever can be read, a broken checksum or hash included (it is 
 The JSON object has `kind` (`"application"`, `"bootloader"`, `"image"` for one that describes itself as neither, or
 `"encrypted"`), `file` and `size`, and then, unknown being null: for an encrypted image `scheme`, `content_size`,
 `iv`, `tag`; for the others the fields of the table, with lengths and offsets in bytes as numbers, and addresses and
-the checksum as `"0x…"`.
+the checksum as `"0x…"`; `signatures` are the Secure Boot V2 blocks behind the image.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.image_make import add_makers
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -27,12 +28,15 @@ __all__ = ["register"]
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `bench image`."""
-    group = commands.add_parser("image", help="look at application, bootloader and pre-encrypted images")
+    group = commands.add_parser(
+        "image", help="look at application, bootloader and pre-encrypted images, and make others of them"
+    )
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
     inspect = actions.add_parser("inspect", help="show what an image is, and whether checksum and SHA-256 hold")
     inspect.add_argument("file", type=Path, metavar="FILE")
     inspect.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     inspect.set_defaults(run=_inspect)
+    add_makers(actions)
 
 
 def _inspect(args: argparse.Namespace) -> int:
@@ -124,7 +128,30 @@ def _seals(image: Image) -> dict[str, object]:
         "problems": [str(problem) for problem in problems.values()],
         "image_length": image.length,
         "trailing_bytes": len(image.trailing),
+        "signatures": _signatures(image),
     }
+
+
+def _signatures(image: Image) -> list[dict[str, object]]:
+    """The valid Secure Boot V2 blocks behind the image; whether each signs this very image."""
+    import hashlib
+
+    from bench.images.signature import SignatureBlock, signature_blocks, signature_offset
+
+    at = signature_offset(image)
+    if at is None:
+        return []
+    data = image.to_bytes()
+    digest = hashlib.sha256(data[:at]).digest()
+    return [
+        {
+            "scheme": "RSA-3072" if block.version == SignatureBlock.RSA else "ECDSA-P256",
+            "key_digest": block.key_digest.hex(),
+            "valid": block.verifies(digest),
+        }
+        for block in signature_blocks(data[at:])
+        if block is not None
+    ]
 
 
 _TITLES = {
@@ -168,6 +195,12 @@ def _table(facts: dict[str, object]) -> str:
             f"    {number:>2}  offset 0x{one['offset']:06x}  length 0x{one['length']:06x}  "
             f"load address {one['load_addr']}  {one['use']}"
             for number, one in enumerate(segments)
+        ]
+    signatures = facts.get("signatures")
+    if isinstance(signatures, list):
+        lines += [
+            f"  {'Signature':<22}{one['scheme']}, key {one['key_digest']} ({_validity(one['valid'])})"
+            for one in signatures
         ]
     problems = facts.get("problems")
     if isinstance(problems, list):
