@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.ota import Draft, Ota
+from bench.ota.words import DOWNLOADED
 from bench.server import Closing, Detour, NoLocation, Redirect, RedirectLoop, Status, Token, Unauthorized
-from bench.timeline import CONNECTED, GET_IMG_DESC, START, forbid, happened, said
+from bench.timeline import ABORT, CONNECTED, FINISH, GET_IMG_DESC, START, forbid, happened, said
 
 REFUSED = {
     400: "Client error (400)",
@@ -86,6 +87,20 @@ def test_a_token_that_has_expired_is_refused(ota: Ota, release: Draft) -> None:
     ota.start_again(put_up)
     ota.expect_refused("File not found(403)")
     ota.expect_fault("token")
+    ota.expect_later_update(release)
+
+
+@pytest.mark.needs("partial_download")
+@pytest.mark.firmware(partial_http_download=True)
+def test_a_token_that_expires_in_mid_download_ends_the_attempt(ota: Ota, release: Draft) -> None:
+    """A partial download asks many times with the same URL: when it expires, nothing half is booted."""
+    ota.start(release.version("2").served(Token(requests=4)))
+
+    ota.expect(*DOWNLOADED, ABORT, forbid(FINISH))
+    ota.expect_refused("File not found(403)")
+    ota.expect_given_up_within(10)
+    ota.expect_fault("token")
+    assert ota.answers() == [200, 206, 206, 206, 403]
     ota.expect_later_update(release)
 
 
