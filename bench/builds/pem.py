@@ -14,7 +14,7 @@ _KEY_BITS = 3072  # esp_encrypted_img takes no other size
 
 
 def check_certificates(pem: bytes) -> None:
-    """Refuse what is no certificate in PEM.
+    """Refuse what is no certificate in PEM, or has a key beside it: the firmware holds all of it, and is served.
 
     Raises:
         BuildError: says what it is
@@ -25,6 +25,8 @@ def check_certificates(pem: bytes) -> None:
         raise BuildError(f"CA certificate: {_begins(pem)}; expected PEM (-----BEGIN CERTIFICATE-----)") from None
     if b"\0" in pem:
         raise BuildError("CA certificate: a NUL byte in the PEM; expected text")
+    if b"PRIVATE KEY-----" in pem:
+        raise BuildError("CA certificate: a private key is in the same file; give one with the certificate alone")
 
 
 def check_private_key(pem: bytes) -> None:

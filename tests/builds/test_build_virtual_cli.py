@@ -109,3 +109,13 @@ def test_a_file_that_is_no_certificate(tmp_path: Path) -> None:
     bad.write_text("not a certificate")
     with pytest.raises(BuildError, match="expected PEM"):
         run(*minimal(bad, tmp_path / "b"))
+
+
+def test_a_key_beside_the_certificate_goes_into_no_firmware(ca: Path, tmp_path: Path) -> None:
+    """As the bench's own authority.pem has it."""
+    both = tmp_path / "authority.pem"
+    both.write_bytes(private_key_pem() + ca.read_bytes())
+    with pytest.raises(BuildError, match="a private key is in the same file") as caught:
+        run(*minimal(both, tmp_path / "b"))
+    assert "BEGIN" not in str(caught.value)
+    assert not (tmp_path / "b").exists()
