@@ -383,8 +383,13 @@ class Ota:
         self._compare(slot)
 
     def expect_verdict(self, verdict: str) -> None:
-        """What the console as a whole says of the last attempt."""
+        """What the console as a whole says of the last attempt; while it says "incomplete", it is listened to."""
+        deadline = Deadline(self._patience)
+        position = len(self.timeline)
         found, reason = self._verdict()
+        while found == "incomplete" != verdict and (came := self.timeline.next_entries(position, deadline)):
+            position = came[-1].index + 1
+            found, reason = self._verdict()
         if found != verdict:
             raise ExpectationFailed(f"the console's verdict is {found!r} ({reason}), and not {verdict!r}")
 

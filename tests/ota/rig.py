@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import esptool  # type: ignore[import-untyped]  # esptool ships no types
-import serial
 
 from bench.boards.board import Board
+from bench.boards.console_port import ConsolePort
 from bench.boards.drivers import VirtualBoard
-from bench.boards.reset import pulse_enable
 from bench.builds import Build
 from bench.console import Console
 from bench.ota import Firmware, FlashView, Ota, dialect_of
 from bench.server import Authority, OtaServer
 from bench.timeline import Timeline
 
-__all__ = ["Rig", "rigged"]
-
-
-class Rig:
-    """The console of a virtual board: read in a thread of its own, written and reset from the test's."""
-
-    def __init__(self, port: str, console: Console) -> None:
-        self._console = console
-        self._port = serial.serial_for_url(port, baudrate=115200, timeout=0.02)
-        self._done = threading.Event()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while not self._done.is_set():
-            if data := self._port.read(self._port.in_waiting or 1):
-                self._console.feed(data)
-
-    def write(self, data: bytes) -> None:
-        """Type on the console."""
-        self._port.write(data)
-
-    def reset(self) -> None:
-        """Pulse EN through RTS."""
-        pulse_enable(self._port)
-
-    def close(self) -> None:
-        """Stop reading and let go of the port."""
-        self._done.set()
-        self._reader.join()
-        self._port.close()
+__all__ = ["rigged"]
 
 
 def flash(board: VirtualBoard, build: Build) -> None:
@@ -64,8 +32,7 @@ def rigged(build: Build, authority: Authority) -> Iterator[tuple[Ota, VirtualBoa
     with Timeline() as timeline, VirtualBoard(board) as attached, OtaServer(timeline, authority) as server:
         flash(attached, build)
         console = Console(timeline)
-        rig = Rig(attached.port, console)
-        try:
+        with ConsolePort(attached.port, console.feed) as rig:
             rig.reset()
             yield (
                 Ota(
@@ -81,5 +48,3 @@ def rigged(build: Build, authority: Authority) -> Iterator[tuple[Ota, VirtualBoa
                 attached,
                 timeline,
             )
-        finally:
-            rig.close()
