@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import BuildError
+
+if TYPE_CHECKING:
+    from bench.builds.signing import Signing
 
 __all__ = ["register"]
 
@@ -52,6 +56,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="secure version of an anti-rollback build (0 where none is given)",
     )
     parser.add_argument("--private-key", type=Path, metavar="PEM", help="RSA-3072 key of pre_encrypted_ota")
+    parser.add_argument(
+        "--encryption", default="rsa", metavar="SCHEME", help="of pre_encrypted_ota: rsa (default) or ecies"
+    )
+    parser.add_argument(
+        "--signing",
+        metavar="SCHEME",
+        help="verify updates by signature, and sign: rsa, ecdsa (P-256) or ecdsa_v1 (P-256, ESP32 only)",
+    )
+    parser.add_argument("--signing-key", type=Path, metavar="PEM", help="private key of --signing")
     _add_switches(parser)
     parser.set_defaults(run=_run)
 
@@ -93,11 +106,21 @@ def _run(args: argparse.Namespace) -> int:
         log_level=args.log_level,
         log_colors=args.log_colors,
         private_key_pem=_read(args.private_key, "--private-key") if args.private_key is not None else None,
+        encryption=args.encryption,
+        signing=_signing(args),
         behaviour=args.behaviour,
     )
     write_build(spec, args.out)
     print(f"{args.out}: {spec.app} {spec.version} for {spec.chip}, ESP-IDF {spec.idf_ver}, layout {spec.layout}")
     return 0
+
+
+def _signing(args: argparse.Namespace) -> Signing | None:
+    from bench.builds.signing import Signing
+
+    if (args.signing is None) != (args.signing_key is None):
+        raise BuildError("--signing and --signing-key: one is of no use without the other")
+    return Signing(args.signing, _read(args.signing_key, "--signing-key")) if args.signing else None
 
 
 def _own_ca() -> bytes:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench.builds import VirtualBuild
+from bench.builds import Build, VirtualBuild
 from bench.builds.signing import SCHEMES, Signing
 from bench.errors import BuildError
 from bench.images import Image
 from bench.images.signature import signature_blocks, signature_offset, v1_public_key, verify_v1
-from tests.builds.making import spec
+from tests.builds.making import ca_pem, spec
+from tests.builds.test_build_virtual_cli import run
 
 
 @cache
@@ -78,3 +80,30 @@ def test_what_does_not_go_together_is_refused() -> None:
         Signing("rsa", b"nothing")
     with pytest.raises(BuildError, match="no version 1"):
         build("ecdsa_v1", "esp32c3")
+
+
+def test_the_command_writes_a_signed_build(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(ca_pem())
+    (tmp_path / "key.pem").write_bytes(key_pem("ecdsa"))
+    words = ["--chip", "esp32c3", "--app", "simple_ota", "--version", "1", "--ca", tmp_path / "ca.pem"]
+    words += ["--out", tmp_path / "build", "--signing", "ecdsa"]
+    assert run(*words, "--signing-key", tmp_path / "key.pem") == 0
+    build = Build.load(tmp_path / "build")
+    assert signature_offset(build.image) is not None
+    assert build.enabled("SECURE_SIGNED_APPS_ECDSA_V2_SCHEME")
+    with pytest.raises(BuildError, match="no use without the other"):
+        run(*words)
+
+
+def test_an_ecies_build_needs_no_key_and_no_esp32(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(ca_pem())
+    words = ["--app", "pre_encrypted_ota", "--version", "1", "--ca", tmp_path / "ca.pem", "--encryption", "ecies"]
+    assert run("--chip", "esp32s3", "--out", tmp_path / "build", *words) == 0
+    build = Build.load(tmp_path / "build")
+    assert build.enabled("PRE_ENCRYPTED_OTA_USE_ECIES")
+    assert b"GCM key derived successfully" in build.image.segments[0].data
+    assert b"Reading RSA private key" not in build.image.segments[0].data
+    with pytest.raises(BuildError, match="no HMAC peripheral"):
+        run("--chip", "esp32", "--out", tmp_path / "other", *words)
+    with pytest.raises(BuildError, match="expected one of rsa"):
+        spec("esp32s3", app="pre_encrypted_ota", encryption="rot13")
