@@ -64,6 +64,7 @@ def _diagnostics_failed(example: Example) -> None:
 def _starve(example: Example, *, panics: bool) -> NoReturn:
     """The main task runs without end, and the idle task never does (task_wdt_isr)."""
     running, log, clock = example.running, example.log, example.machine.clock
+    xtensa = example.machine.chip.arch == "xtensa"
     for _ in range(_COMPLAINTS):
         clock.sleep(_WATCHDOG_MS)
         who = "tasks/users" if running.release.at_least(5, 0) else "tasks"
@@ -75,9 +76,10 @@ def _starve(example: Example, *, panics: bool) -> NoReturn:
             log.error(_WATCHDOG, f"CPU {core}: {'IDLE1' if core else 'main'}")
         if panics:
             log.error(_WATCHDOG, "Aborting.")
-            log.error(_WATCHDOG, "Print CPU 0 (current core) backtrace")
+            if xtensa:
+                log.error(_WATCHDOG, "Print CPU 0 (current core) backtrace")
             panic.abort(running)
-        log.error(_WATCHDOG, "Print CPU 0 (current core) registers")
-        log.error(_WATCHDOG, "Print CPU 0 (current core) backtrace")
+        registers = not xtensa and log.has("Print CPU %d (current core) registers")
+        log.error(_WATCHDOG, f"Print CPU 0 (current core) {'registers' if registers else 'backtrace'}")
         log.raw(panic.registers(running, core="F4"))
     example.machine.idle()
