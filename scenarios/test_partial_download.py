@@ -108,6 +108,25 @@ def test_a_refused_head_is_refused(ota: Ota, release: Draft) -> None:
     assert ota.requests() == ["HEAD"]
 
 
+@partial_v6
+def test_v6_asks_for_every_range_on_one_connection(ota: Ota, release: Draft) -> None:
+    """Since v6.0 a server that keeps its connections open is asked on one of them; the HEAD has its own."""
+    new = release.version("2")
+    ota.update(new, version="2")
+
+    assert ota.requests() == ["HEAD", *ranges(len(new.data), 16 * KIB)]
+    assert ota.connections() == 2
+
+
+@partial_v6
+def test_v6_asks_for_one_byte_where_head_is_refused(ota: Ota, release: Draft) -> None:
+    """Since v6.0 the length is taken from the answer to a range of one byte."""
+    new = release.version("2")
+    ota.update(new.served(HeadRefused()), version="2")
+
+    assert ota.requests() == ["HEAD", "GET bytes=0-0", *ranges(len(new.data), 16 * KIB)]
+
+
 @partial
 def test_parts_that_begin_a_byte_too_late_are_not_booted(ota: Ota, release: Draft) -> None:
     """The parts do not fit together: the image fails its validation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.builds.releases import line_of
 from bench.builds.sdkconfig import Sdkconfig, Value
 from bench.builds.spec import SWITCHES, BuildSpec
 from bench.flash.partition_table import TABLE_OFFSET
@@ -129,6 +130,8 @@ def _example(spec: BuildSpec) -> dict[str, Value]:
         "EXAMPLE_USE_CERT_BUNDLE": spec.has_cert_bundle,
         "EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD": spec.partial_http_download,
     }
+    if spec.app == "advanced_https_ota" and line_of(spec.idf_ver) >= (5, 5):
+        config["EXAMPLE_ENABLE_OTA_RESUMPTION"] = spec.ota_resumption
     if spec.partial_http_download:
         config["EXAMPLE_HTTP_REQUEST_SIZE"] = spec.http_request_size
     return config

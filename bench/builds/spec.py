@@ -58,6 +58,7 @@ class BuildSpec:
             as the stock example does; without, ESP-IDF refuses it at the end
         partial_http_download: CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD
         http_request_size: CONFIG_EXAMPLE_HTTP_REQUEST_SIZE, bytes of one range of a partial download
+        ota_resumption: CONFIG_EXAMPLE_ENABLE_OTA_RESUMPTION of advanced_https_ota, since v5.5
         cert_bundle: the server is verified by ESP-IDF's certificate bundle, which then holds `ca_pem`; None: as the
             example has it
         bind_interface: CONFIG_EXAMPLE_FIRMWARE_UPGRADE_BIND_IF of simple_ota
@@ -88,6 +89,7 @@ class BuildSpec:
     secure_version_check: bool = True
     partial_http_download: bool = False
     http_request_size: int = 16384
+    ota_resumption: bool = False
     cert_bundle: bool | None = None
     bind_interface: bool = False
     config: tuple[str, ...] = ()
@@ -165,6 +167,7 @@ class BuildSpec:
             "version_check": self.has_version_check,
             "no_secure_version_check": not self.secure_version_check,
             "partial_http_download": self.partial_http_download,
+            "ota_resumption": self.ota_resumption,
             "cert_bundle": self.has_cert_bundle,
             "bind_interface": self.bind_interface,
         }
@@ -243,5 +246,9 @@ class BuildSpec:
             raise BuildError(f"{self.app} downloads in one piece: leave out partial download, or build another example")
         if not 1024 <= self.http_request_size <= 4 * 1024 * 1024:
             raise BuildError(f"request size {self.http_request_size}: expected 1024 bytes to 4 MiB")
+        if self.ota_resumption and (self.app != "advanced_https_ota" or line_of(self.idf_ver) < (5, 5)):
+            raise BuildError(
+                f"{self.app} of ESP-IDF {self.idf_ver} resumes nothing: advanced_https_ota does since v5.5"
+            )
         if self.bind_interface and self.app != "simple_ota":
             raise BuildError(f"{self.app} binds to no interface: only simple_ota does")

@@ -1,7 +1,7 @@
 """ESP-IDF's example system/ota/advanced_https_ota.
 
 Source: main/advanced_https_ota_example.c of v5.1 and v5.3; v4.4, which has no events, and later releases by the
-log strings they have compiled in. Resumption (v5.5) begins from the start each time: its NVS keys are not kept.
+log strings they have compiled in.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NoReturn
 from bench.flash.otadata import OtaImgState
 from bench.virtual.apps.example import Example
 from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
+from bench.virtual.apps.resumption import Resumption
 from bench.virtual.idf.connect import example_connect
 from bench.virtual.idf.err import EspError
 from bench.virtual.idf.https_ota import HttpsOtaConfig, OtaEvent
@@ -80,7 +81,10 @@ def _task(example: Example) -> NoReturn:
         if event is OtaEvent.START:
             example.app_main_returned()
 
-    config = HttpsOtaConfig(http, handler, max_request=example.options.max_request)
+    place = Resumption(example.running, _TAG, http.url) if example.options.resumes else None
+    config = HttpsOtaConfig(
+        http, handler, max_request=example.options.max_request, resume_from=place.start if place else None
+    )
     ota = example.begin(config)
     try:
         description = ota.get_img_desc()
@@ -94,8 +98,10 @@ def _task(example: Example) -> NoReturn:
     except EspError:
         log.error(_TAG, "image header verification failed")
         example.abort(ota)
-    performed = example.perform(ota)
+    performed = example.perform(ota, place.save if place else None)
     if ota.is_complete_data_received():
+        if place is not None:
+            place.forget()
         example.finish(ota, performed)
     log.error(_TAG, "Complete data was not received.")
     example.abort(ota)

@@ -93,13 +93,19 @@ class Example:
                 self.log.warn(self.tag, f"{lower}{new.secure_version} < {programmed}")
                 raise EspError(EspErr.ESP_FAIL)
 
-    def perform(self, ota: HttpsOta) -> bool:
-        """Call esp_https_ota_perform until it is done; False where it failed."""
+    def perform(self, ota: HttpsOta, saved: Callable[[int], None] | None = None) -> bool:
+        """Call esp_https_ota_perform until it is done; False where it failed.
+
+        Args:
+            saved: is told after each call how many bytes of the image are written
+        """
         read = self.log.has("Image bytes read: %d")
         try:
             while ota.perform():
                 if read:
                     self.log.debug(self.tag, f"Image bytes read: {ota.binary_file_len}")
+                if saved is not None:
+                    saved(ota.binary_file_len)
         except (EspError, DecryptNotFinished):
             return False
         return True

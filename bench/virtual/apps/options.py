@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from bench.images import Behaviour
+from bench.virtual.apps.resumption import KEY
 from bench.virtual.idf.crt_bundle import roots_in
 from bench.virtual.idf.tls import Trust
 from bench.virtual.rodata import Rodata
@@ -34,6 +35,7 @@ class Options:
         trust: for TLS
         private_key: PEM that opens pre-encrypted images, b"" where there is none
         max_request: bytes asked for at a time in a partial download, None without
+        resumes: is an update that was broken off gone on with?
         timeout_ms: of the HTTP client
     """
 
@@ -41,6 +43,7 @@ class Options:
     trust: Trust
     private_key: bytes = field(repr=False)
     max_request: int | None
+    resumes: bool
     timeout_ms: int
 
     @classmethod
@@ -64,6 +67,7 @@ class Options:
             ),
             private_key=key[0] if key else b"",
             max_request=_number(rodata, "CONFIG_EXAMPLE_HTTP_REQUEST_SIZE", _REQUEST_SIZE) if partial else None,
+            resumes=rodata.has(KEY),
             timeout_ms=_number(rodata, "CONFIG_EXAMPLE_OTA_RECV_TIMEOUT", _RECV_TIMEOUT_MS),
         )
 

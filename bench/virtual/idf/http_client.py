@@ -165,6 +165,21 @@ class HttpClient:
         """esp_http_client_get_content_length, -1 where none was announced."""
         return self._response.content_length
 
+    @property
+    def content_range(self) -> int:
+        """esp_http_client_get_content_range: bytes of the whole file, -1 where the answer does not tell."""
+        total = self._response.headers.get("content-range", "").rpartition("/")[2]
+        return int(total) if total.isdigit() else -1
+
+    @property
+    def keeps_alive(self) -> bool:
+        """esp_http_client_is_persistent_connection."""
+        return self._response.keep_alive
+
+    def clear_response(self) -> None:
+        """esp_http_client_clear_response_buffer: forget what came behind the headers."""
+        self._cached = b""
+
     def fetch_headers(self) -> None:
         """esp_http_client_fetch_headers.
 

@@ -31,6 +31,7 @@ _NOTHING_CAME = "ESP_ERR_HTTP_EAGAIN invoked: Call timed out before data was rea
 
 class _State(Enum):
     BEGIN = auto()
+    RESUME = auto()
     IN_PROGRESS = auto()
     SUCCESS = auto()
 
@@ -63,7 +64,7 @@ class HttpsOta:
         except EspError:
             self._log.error(_TAG, "Failed to initialise HTTP connection")
             raise
-        self._http = OtaHttp(self._client, self._log)
+        self._http = OtaHttp(self._client, self._log, config.max_request, resumes=config.resume_from is not None)
         try:
             self._partition = self._begin()
         except BaseException:  # a reset, too
@@ -71,14 +72,18 @@ class HttpsOta:
             raise
 
     def _begin(self) -> Partition:
-        if self._config.max_request is not None:
-            self._ask_for_length(self._config.max_request)
-        try:
-            self._http.connect()
-        except EspError as error:
-            if error.code != EspErr.ESP_ERR_HTTP_NOT_MODIFIED:
-                self._log.error(_TAG, "Failed to establish HTTP connection")
-            raise
+        config, start = self._config, self._config.resume_from or 0
+        if start < _HEADER_SIZE:  # less than a buffer is not worth it
+            start = 0
+        elif self._log.release.at_least(6):
+            self._log.debug(_TAG, f"Resuming OTA from offset: {start}")
+        else:
+            self._log.info(_TAG, f"Valid OTA resumption case, offset {start}")
+        if config.max_request is not None:
+            self.image_length = self._http.ask_for_length() - config.enc_img_header_size
+        self.binary_file_len = self._http.begin(start, self.image_length)
+        if self.binary_file_len:
+            self._state = _State.RESUME
         self._post(OtaEvent.CONNECTED)
         if self._config.max_request is None:
             self.image_length = self._client.content_length - self._config.enc_img_header_size
@@ -95,28 +100,6 @@ class HttpsOta:
         self._log.info(_TAG, f"Writing to partition subtype {partition.subtype} {where}")
         self._log.info(_TAG, f"Writing to <{partition.label}> partition {where}")
         return partition
-
-    def _ask_for_length(self, max_request: int) -> None:
-        """The HEAD request of a partial download."""
-        client = self._client
-        client.method = "HEAD"
-        try:
-            client.perform()
-        except EspError as error:
-            self._log.error(_TAG, f"ESP HTTP client perform failed: {error.code}")
-            raise
-        if client.status_code != 200:
-            self._log.error(_TAG, f"Received incorrect http status {client.status_code}")
-            raise EspError(EspErr.ESP_FAIL)
-        self.image_length = client.content_length
-        if self.image_length == -1 and self._log.has("Failed to get image length from http response"):
-            self._log.error(_TAG, "Failed to get image length from http response")
-            raise EspError(EspErr.ESP_FAIL)
-        self.image_length -= self._config.enc_img_header_size
-        client.close()
-        if self.image_length > max_request:
-            client.set_header("Range", f"bytes=0-{max_request - 1}")
-        client.method = "GET"
 
     # -- the image
 
@@ -148,9 +131,14 @@ class HttpsOta:
         self._post(OtaEvent.GET_IMG_DESC)
         if self._config.decrypt is not None:
             raise EspError(EspErr.ESP_ERR_NOT_SUPPORTED)
-        self._read_header()
+        if self.binary_file_len >= _APP_DESC_AT + AppDesc.SIZE:  # an earlier attempt wrote it
+            where = self._partition.offset + _APP_DESC_AT
+            description = self._running.machine.flash.read(where, AppDesc.SIZE)
+        else:
+            self._read_header()
+            description = self._buffer[_APP_DESC_AT : _APP_DESC_AT + AppDesc.SIZE]
         try:
-            return AppDesc.parse(self._buffer[_APP_DESC_AT : _APP_DESC_AT + 256])
+            return AppDesc.parse(description)
         except FormatError as error:
             self._log.error(_TAG, "Incorrect app descriptor magic")
             raise EspError(EspErr.ESP_FAIL) from error
@@ -186,6 +174,8 @@ class HttpsOta:
         if self._state is _State.BEGIN:
             self._perform_begin()
             return True
+        if self._state is _State.RESUME:
+            self._perform_resume()
         if self._state is not _State.IN_PROGRESS:
             self._log.error(_TAG, "Invalid ESP HTTPS OTA State")
             raise EspError(EspErr.ESP_FAIL)
@@ -209,8 +199,9 @@ class HttpsOta:
         if self._config.max_request is None or self.image_length == self.binary_file_len:
             self._state = _State.SUCCESS
             return False
-        if self.image_length > self.binary_file_len:
-            self._ask_for_more(self._config.max_request)
+        left = self.image_length - self.binary_file_len
+        if left > 0:
+            self._http.ask_for_more(self.binary_file_len + self._config.enc_img_header_size, left)
             return True
         return False
 
@@ -231,6 +222,15 @@ class HttpsOta:
             raise EspError(EspErr.ESP_FAIL) from error
         self._verify_header(data)
         self._write(data)
+
+    def _perform_resume(self) -> None:
+        self._log.debug(_TAG, "OTA resumption case")
+        try:
+            self._handle = self._ops.resume(self._partition, self.binary_file_len)
+        except EspError as error:
+            self._log.error(_TAG, f"esp_ota_resume failed ({esp_err_to_name(error.code)})")
+            raise
+        self._state = _State.IN_PROGRESS
 
     def _decrypt(self, data: bytes) -> bytes:
         if self._config.decrypt is None:
@@ -257,18 +257,6 @@ class HttpsOta:
         if self._debug:
             self._log.debug(_TAG, f"Written image length {self.binary_file_len}")
         self._post(OtaEvent.WRITE_FLASH, self.binary_file_len)
-
-    def _ask_for_more(self, max_request: int) -> None:
-        """The next range of a partial download, on a new connection."""
-        self._client.close()
-        start = self.binary_file_len + self._config.enc_img_header_size
-        last = self.image_length - self.binary_file_len <= max_request
-        self._client.set_header("Range", f"bytes={start}-" + ("" if last else f"{start + max_request - 1}"))
-        try:
-            self._http.connect()
-        except EspError as error:
-            self._log.error(_TAG, "Failed to establish HTTP connection")
-            raise EspError(EspErr.ESP_FAIL) from error
 
     # -- the end
 

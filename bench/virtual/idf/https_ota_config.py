@@ -43,6 +43,7 @@ class HttpsOtaConfig:
         max_request: bytes a request asks for (`partial_http_download`), or None to ask for all at once
         decrypt: decrypt callback of a pre-encrypted image: bytes in, bytes out; raises `EspError`
         enc_img_header_size: bytes of the header of a pre-encrypted image
+        resume_from: bytes that an earlier attempt wrote (`ota_resumption`), or None to begin afresh
     """
 
     http: HttpConfig
@@ -50,3 +51,4 @@ class HttpsOtaConfig:
     max_request: int | None = None
     decrypt: Callable[[bytes], bytes] | None = None
     enc_img_header_size: int = 0
+    resume_from: int | None = None

@@ -1,6 +1,7 @@
-"""How esp_https_ota asks: what it makes of an answer's status before it reads an image.
+"""How esp_https_ota asks: for which range, and what it makes of an answer's status before it reads an image.
 
-Source: components/esp_https_ota/src/esp_https_ota.c (_http_connect, _http_handle_response_code).
+Source: components/esp_https_ota/src/esp_https_ota.c (esp_https_ota_begin, _http_connect, _http_handle_response_code,
+the end of esp_https_ota_perform), v4.4 to v6.0.
 """
 
 from __future__ import annotations
@@ -16,12 +17,131 @@ _MAX_AUTH_RETRIES = 10
 
 
 class OtaHttp:
-    """The asking side of one update."""
+    """The asking side of one update.
 
-    def __init__(self, client: HttpClient, log: Log) -> None:
+    Args:
+        max_request: bytes that a request of a partial download asks for, None without
+        resumes: `ota_resumption`
+    """
+
+    def __init__(self, client: HttpClient, log: Log, max_request: int | None, *, resumes: bool) -> None:
         self._client = client
         self._log = log
+        self._max_request = max_request
+        self._resumes = resumes
+        self._since_v6 = log.release.at_least(6)
         self._auth_retries = _MAX_AUTH_RETRIES
+
+    def begin(self, start: int, length: int) -> int:
+        """Ask for the first bytes from `start` on, or for all of them where the server has no such range.
+
+        Args:
+            start: bytes that were written already
+            length: of the image, where it is known
+
+        Returns:
+            where the answer begins: `start`, or 0 where that range could not be had
+
+        Raises:
+            EspError: as `connect`, after the line that it failed
+        """
+        self._ask_from(start, length)
+        try:
+            try:
+                self.connect()
+            except EspError as error:
+                again = self._resumes if self._since_v6 else start > 0
+                if error.code != EspErr.ESP_ERR_HTTP_RANGE_NOT_SATISFIABLE or not again:
+                    raise
+                self._fall_back(error.code, length)
+                start = 0
+                self.connect()
+        except EspError as error:
+            if error.code != EspErr.ESP_ERR_HTTP_NOT_MODIFIED:
+                self._log.error(_TAG, "Failed to establish HTTP connection")
+            raise
+        return start
+
+    def _ask_from(self, start: int, length: int) -> None:
+        if self._max_request is None:
+            if self._resumes and (start or self._since_v6):
+                self._client.set_header("Range", f"bytes={start}-")
+            return
+        end = start + self._max_request - 1 if length > self._max_request + start else length
+        if end - start < length:
+            self._client.set_header("Range", f"bytes={start}-{end}")
+
+    def _fall_back(self, code: int, length: int) -> None:
+        if self._since_v6:
+            self._log.error(_TAG, f"OTA resumption failed with err: {code}.")
+            fallback = "Falling back to OTA without resumption and restarting download from beginning"
+            self._log.info(_TAG, fallback)
+            self._resumes = False
+        else:
+            self._log.error(_TAG, f"OTA resumption failed with err: {code}")
+            self._log.info(_TAG, "Restarting download from beginning")
+        self._client.delete_header("Range")
+        if self._max_request is not None and length > self._max_request:
+            self._client.set_header("Range", f"bytes=0-{self._max_request - 1}")
+        if self._since_v6:  # before, what is left of the refusal is taken for the image's first bytes
+            self._client.close()
+            self._client.clear_response()
+
+    def ask_for_length(self) -> int:
+        """The HEAD request of a partial download.
+
+        Returns:
+            bytes of the file; -1 where the server does not tell, until v5.5
+
+        Raises:
+            EspError: there is no such file; the reason is logged
+        """
+        client = self._client
+        status = self._perform("HEAD")
+        if status != 200:
+            if not self._since_v6:
+                self._log.error(_TAG, f"Received incorrect http status {status}")
+                raise EspError(EspErr.ESP_FAIL)
+            client.set_header("Range", "bytes=0-0")
+            status = self._perform("GET")
+            if status not in (200, 206):
+                self._log.error(_TAG, f"Received incorrect http status {status}")
+                raise EspError(EspErr.ESP_FAIL)
+            client.delete_header("Range")
+        length = client.content_range if status == 206 else client.content_length
+        if length == -1 and self._since_v6:
+            self._log.error(_TAG, "Failed to get image length from http response")
+            raise EspError(EspErr.ESP_FAIL)
+        client.close()
+        client.method = "GET"
+        return length
+
+    def _perform(self, method: str) -> int:
+        self._client.method = method
+        try:
+            self._client.perform()
+        except EspError as error:
+            self._log.error(_TAG, f"ESP HTTP client perform failed: {error.code}")
+            raise
+        return self._client.status_code
+
+    def ask_for_more(self, start: int, left: int) -> None:
+        """The next range of a partial download, on a new connection; since v6.0 on the old one where it may be.
+
+        Raises:
+            EspError: ESP_FAIL, after the line that it failed
+        """
+        client = self._client
+        assert self._max_request is not None
+        if not (self._since_v6 and client.keeps_alive):
+            client.close()
+        end = f"{start + self._max_request - 1}" if left > self._max_request else ""
+        client.set_header("Range", f"bytes={start}-{end}")
+        try:
+            self.connect()
+        except EspError as error:
+            self._log.error(_TAG, "Failed to establish HTTP connection")
+            raise EspError(EspErr.ESP_FAIL) from error
 
     def connect(self) -> None:
         """Ask until the answer is neither a redirection nor a demand for credentials (_http_connect).
@@ -62,6 +182,10 @@ class OtaHttp:
         elif status >= 400:
             log.error(_TAG, f"{'Client' if status < 500 else 'Server'} error ({status})")
             raise EspError(EspErr.ESP_FAIL)
+        elif self._resumes and self._since_v6 and self._max_request is None and status != 206:
+            log.warn(_TAG, "Server ignored the requested Range header")
+            log.warn(_TAG, "OTA resumption requires server with range request support.")
+            raise EspError(EspErr.ESP_ERR_HTTP_RANGE_NOT_SATISFIABLE)
 
     def _redirect(self) -> None:
         try:

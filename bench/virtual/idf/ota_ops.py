@@ -96,6 +96,18 @@ class OtaOps:
             self._invalidate_inactive_entry()
         return OtaHandle(partition, need_erase=sequential)
 
+    def resume(self, partition: Partition, offset: int) -> OtaHandle:
+        """esp_ota_resume (since v5.5), with sequential writes: go on behind what was written before a reset.
+
+        Raises:
+            EspError: ESP_ERR_OTA_PARTITION_CONFLICT on the running slot, ESP_ERR_INVALID_ARG beyond the slot
+        """
+        if partition.ota_slot is None or offset > partition.size:
+            raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        if partition == self._running.partition:
+            raise EspError(EspErr.ESP_ERR_OTA_PARTITION_CONFLICT)
+        return OtaHandle(partition, need_erase=True, wrote=offset)
+
     def write(self, handle: OtaHandle, data: bytes) -> None:
         """esp_ota_write: append to the slot; with sequential writes erase each sector as it is reached.
 

@@ -1,0 +1,170 @@
+"""Resumption: what came before a cut or a reset is not downloaded again, and never mixed with another file."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.ota import Draft, Ota
+from bench.server import Cut, RangesIgnored
+from bench.timeline import START, UPDATE_BOOT_PARTITION, said
+
+pytestmark = pytest.mark.needs("ota_resumption")
+
+KIB = 1024
+resuming = pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v5.5")
+resuming_v6 = pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v6.0")
+resuming_in_parts = pytest.mark.firmware(ota_resumption=True, partial_http_download=True, idf_ver="v5.5")
+
+CUT = 100_000
+KEPT = CUT // KIB * KIB
+"""What is known to be written when the connection ends after `CUT` bytes: whole KiB."""
+
+
+def broken_off(ota: Ota, draft: Draft) -> str:
+    """An update that ends in the middle, and the board waiting again after a reset; gives the path."""
+    release = ota.start(draft.served(Cut(after=CUT)))
+    ota.expect_gives_up("Complete data was not received.")
+    ota.expect_fault("cut")
+    ota.reset()
+    ota.wait_for_prompt()
+    assert ota.running_version == "1"
+    return release.path
+
+
+@resuming
+def test_an_update_goes_on_where_it_was_cut(ota: Ota, release: Draft) -> None:
+    """After a cut and a reset only the rest of the image is asked for, from the last whole KiB on."""
+    new = release.version("2")
+    path = broken_off(ota, new)
+
+    ota.start_again(ota.server.publish(path, new.data))
+    ota.expect_happened(said(text=f"Valid OTA resumption case, offset {KEPT}"))
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    assert ota.requests() == [f"GET bytes={KEPT}-"]
+    assert ota.answers() == [206]
+    ota.expect_verdict("updated")
+    assert ota.slots[ota.other_slot].version == "2"
+
+
+@resuming
+@pytest.mark.needs("power_cut")
+def test_an_update_goes_on_where_power_was_lost(ota: Ota, release: Draft) -> None:
+    """Power lost in the middle of a write: the rest is asked for, and the image that results is the published one."""
+    new = release.version("2")
+    ota.supply.plan_power_cut("ota:write", nth=100)
+    first = ota.start(new)
+    ota.expect_power_lost()
+    ota.power_cycle()
+    ota.wait_for_prompt()
+
+    ota.start_again(first)
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    assert ota.requests() == [f"GET bytes={99 * KIB}-"]
+    ota.expect_verdict("updated")
+
+
+@resuming
+def test_another_url_starts_afresh(ota: Ota, release: Draft) -> None:
+    """What was kept of one URL is not gone on with from another."""
+    broken_off(ota, release.version("2"))
+
+    ota.update(release.version("3"), version="3")
+    assert ota.requests() == ["GET"]
+    ota.expect_absent(said(text="Valid OTA resumption case"))
+
+
+@resuming
+def test_a_finished_update_is_forgotten(ota: Ota, release: Draft) -> None:
+    """After a whole download the same URL is asked for from its start again."""
+    new = release.version("2")
+    first = ota.start(new)
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+
+    ota.start_again(first)
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    assert ota.requests() == ["GET"]
+
+
+@resuming
+def test_a_file_that_changed_meanwhile_is_not_booted(ota: Ota, release: Draft) -> None:
+    """The end of another file behind the beginning of the first is no image."""
+    path = broken_off(ota, release.version("2"))
+    other = bytes(byte ^ 0x5A for byte in release.version("2").data)
+
+    ota.start_again(ota.server.publish(path, other))
+    ota.expect_refused("Image validation failed, image is corrupted")
+    assert ota.requests() == [f"GET bytes={KEPT}-"]
+
+
+@resuming
+def test_a_server_that_ignores_the_range_spoils_the_image(ota: Ota, release: Draft) -> None:
+    """A finding in v5.5: the whole file is written behind what is there; its validation keeps it from being booted."""
+    new = release.version("2")
+    path = broken_off(ota, new)
+
+    ota.start_again(ota.server.publish(path, new.data, RangesIgnored()))
+    ota.expect_refused("ESP_HTTPS_OTA upgrade failed")
+    ota.expect_absent(UPDATE_BOOT_PARTITION)
+    ota.expect_fault("ranges-ignored")
+    ota.note_finding("v5.5 takes the whole file that answers a resumed range for the rest of it")
+
+
+@resuming_v6
+def test_v6_notices_a_server_that_ignores_the_range(ota: Ota, release: Draft) -> None:
+    """Since v6.0 the answer is looked at, and the image is downloaded from its beginning instead."""
+    new = release.version("2")
+    path = broken_off(ota, new)
+
+    ota.start_again(ota.server.publish(path, new.data, RangesIgnored()))
+    ota.expect_happened(
+        said(text="Server ignored the requested Range header"),
+        said(text="Falling back to OTA without resumption and restarting download from beginning"),
+    )
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    assert ota.requests() == [f"GET bytes={KEPT}-", "GET"]
+    ota.expect_verdict("updated")
+
+
+@resuming_v6
+def test_v6_always_asks_for_a_range(ota: Ota, release: Draft) -> None:
+    """Since v6.0 the first request is for a range as well, to learn whether the server has any."""
+    ota.update(release.version("2"), version="2")
+    assert ota.requests() == ["GET bytes=0-"]
+    assert ota.answers() == [206]
+
+
+@resuming_v6
+def test_v6_starts_afresh_where_the_file_is_too_short_for_the_range(ota: Ota, release: Draft) -> None:
+    """416 to the resumed range: a shorter file is there now, and it is downloaded from its beginning."""
+    path = broken_off(ota, release.version("2"))
+
+    ota.start_again(ota.server.publish(path, release.version("2").data[:64_000]))
+    ota.expect_happened(said(text="Requested range is incorrect (status code: 416)"))
+    ota.expect_refused("Image validation failed, image is corrupted")
+    assert ota.requests() == [f"GET bytes={KEPT}-", "GET"]
+    assert ota.answers() == [416, 200]
+
+
+@resuming_in_parts
+def test_a_partial_download_goes_on_in_parts(ota: Ota, release: Draft) -> None:
+    """Resumed, a download in ranges goes on with the range that begins where it stopped."""
+    new, size = release.version("2"), 16 * KIB
+    ota.supply.plan_power_cut("ota:write", nth=100)
+    first = ota.start(new)
+    ota.expect(START)
+    ota.expect_power_lost()
+    ota.power_cycle()
+    ota.wait_for_prompt()
+
+    ota.start_again(first)
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    start, length = 99 * KIB, len(new.data)
+    parts = [f"GET bytes={at}-{at + size - 1}" for at in range(start, length - size, size)]
+    assert ota.requests() == ["HEAD", *parts, f"GET bytes={start + len(parts) * size}-"]
+    ota.expect_verdict("updated")
