@@ -161,3 +161,15 @@ def test_requests_in_one_packet_are_answered_one_by_one(hand: Hand) -> None:
     first = hand.send(b'{"do": "power", "on": false}\n\n{"do": "status"}')
     assert first == {"ok": True}
     assert json.loads(hand._answers.readline())["powered"] is False
+
+
+def test_efuses_are_burnt_past_the_door(hand: Hand) -> None:
+    """What is burnt so stays, adds up, and is refused where there is no such block."""
+    hand.ask("burn_efuse", block=4, data=base64.b64encode(b"\x01\x80").decode())
+    hand.ask("burn_efuse", block=4, data=base64.b64encode(b"\x02").decode())
+    told = hand.ask("efuse")
+    assert bytes.fromhex(told["blocks"][4])[:2] == b"\x03\x80"
+    assert told["burns"] == []
+    for request in ({"block": 99, "data": "AA=="}, {"block": 4, "data": "*"}):
+        with pytest.raises(AssertionError, match="error"):
+            hand.ask("burn_efuse", **request)
