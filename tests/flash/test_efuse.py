@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import FormatError
-from bench.flash.efuse_fields import LAYOUTS, EfuseBlocks, layout_of
+from bench.flash.efuse_fields import BLOCK_KEY0, HMAC_UP, LAYOUTS, EfuseBlocks, layout_of
 from bench.flash.emul_efuse import emulated_efuses, erased_partition, partition_bytes
 from tests.reference import reference
 
@@ -155,3 +155,13 @@ def test_errors() -> None:
         with pytest.raises(FormatError) as caught:
             emulated_efuses("esp32c3", bytes(length))
         assert caught.value.offset == length
+
+
+def test_a_key_is_burnt_with_its_purpose() -> None:
+    blocks = EfuseBlocks.blank("esp32c3").with_key(2, HMAC_UP, bytes(range(32)))
+    assert blocks.blocks[BLOCK_KEY0 + 2] == bytes(range(32))
+    assert [blocks.get(f"KEY_PURPOSE_{number}") for number in range(6)] == [0, 0, HMAC_UP, 0, 0, 0]
+    with pytest.raises(FormatError, match="KEY_PURPOSE_2"):
+        EfuseBlocks.blank("esp32").with_key(2, HMAC_UP, bytes(32))
+    with pytest.raises(FormatError, match="256 bits"):
+        EfuseBlocks.blank("esp32s3").with_key(0, HMAC_UP, b"\xff" * 33)
