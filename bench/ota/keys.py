@@ -67,12 +67,21 @@ class Keys:
     # One RSA pair serves encryption and signature: as tests of either they need not differ, and a pair takes long.
 
     @cached_property
-    def _rsa(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    def _rsa_pairs(self) -> list[rsa.RSAPrivateKey]:
+        """Ours has the larger modulus: what was encrypted for the other then always is a number that ours can open.
 
-    @cached_property
+        mbedTLS tells a number that is too large from a padding that is wrong, and a scenario waits for one of the two.
+        """
+        pairs = [rsa.generate_private_key(public_exponent=65537, key_size=3072) for _ in range(2)]
+        return sorted(pairs, key=lambda one: one.public_key().public_numbers().n, reverse=True)
+
+    @property
+    def _rsa(self) -> rsa.RSAPrivateKey:
+        return self._rsa_pairs[0]
+
+    @property
     def _foreign_rsa(self) -> rsa.RSAPrivateKey:
-        return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        return self._rsa_pairs[1]
 
     @cached_property
     def _curve(self) -> ec.EllipticCurvePrivateKey:
