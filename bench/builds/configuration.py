@@ -10,6 +10,7 @@ from bench.images import Arch
 
 __all__ = ["configuration_of"]
 
+_STOCK_TABLES = {"factory_two_ota": "PARTITION_TABLE_TWO_OTA", "two_ota_large": "PARTITION_TABLE_TWO_OTA_LARGE"}
 _LEVELS = ("NONE", "ERROR", "WARN", "INFO", "DEBUG", "VERBOSE")
 _ARCH = {Arch.XTENSA: "xtensa", Arch.RISCV: "riscv"}
 
@@ -48,7 +49,7 @@ def _target(spec: BuildSpec) -> dict[str, Value]:
 
 def _flash(spec: BuildSpec) -> dict[str, Value]:
     layout, target = spec.partition_layout, spec.target
-    stock = layout.name == "factory_two_ota"
+    stock = layout.name in _STOCK_TABLES
     return {
         "ESPTOOLPY_FLASHMODE": "dio",
         "ESPTOOLPY_FLASHMODE_DIO": True,
@@ -57,7 +58,7 @@ def _flash(spec: BuildSpec) -> dict[str, Value]:
         f"ESPTOOLPY_FLASHSIZE_{layout.flash_size}": True,
         "ESPTOOLPY_BEFORE": "default_reset",
         "ESPTOOLPY_AFTER": "hard_reset",
-        "PARTITION_TABLE_TWO_OTA": stock,
+        **{symbol: layout.name == name for name, symbol in _STOCK_TABLES.items()},
         "PARTITION_TABLE_CUSTOM": not stock,
         "PARTITION_TABLE_CUSTOM_FILENAME": layout.csv_name if not stock else "partitions.csv",
         "PARTITION_TABLE_FILENAME": layout.csv_name,
@@ -109,7 +110,6 @@ def _example(spec: BuildSpec) -> dict[str, Value]:
     url = "EXAMPLE_FIRMWARE_UPG_URL" if spec.app == "native_ota" else "EXAMPLE_FIRMWARE_UPGRADE_URL"
     config: dict[str, Value] = {
         url: spec.url,
-        "EXAMPLE_SKIP_COMMON_NAME_CHECK": False,
         "EXAMPLE_CONNECT_ETHERNET": True,
         "EXAMPLE_CONNECT_WIFI": False,
         "EXAMPLE_CONNECT_IPV6": False,
@@ -123,7 +123,7 @@ def _example(spec: BuildSpec) -> dict[str, Value]:
             "EXAMPLE_FIRMWARE_UPGRADE_BIND_IF": spec.bind_interface,
             "EXAMPLE_FIRMWARE_UPGRADE_BIND_IF_ETH": spec.bind_interface,
         }
-    config |= {"EXAMPLE_SKIP_VERSION_CHECK": not spec.version_check, "EXAMPLE_OTA_RECV_TIMEOUT": 5000}
+    config |= {"EXAMPLE_SKIP_VERSION_CHECK": not spec.version_check, "EXAMPLE_OTA_RECV_TIMEOUT": spec.recv_timeout_ms}
     if spec.app == "native_ota":
         return config | {"EXAMPLE_GPIO_DIAGNOSTIC": 4}
     config |= {

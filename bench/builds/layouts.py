@@ -61,6 +61,16 @@ ota_0,    app,  ota_0,   ,         1M,
 ota_1,    app,  ota_1,   ,         1M,
 """
 
+# As ESP-IDF's components/partition_table/partitions_two_ota_large.csv (since v5.4).
+_TWO_OTA_LARGE = """\
+# Name,   Type, SubType, Offset,   Size, Flags
+nvs,      data, nvs,     ,         0x6000,
+otadata,  data, ota,     ,         0x2000,
+phy_init, data, phy,     ,         0x1000,
+ota_0,    app,  ota_0,   ,         1700K,
+ota_1,    app,  ota_1,   ,         1700K,
+"""
+
 # As the example advanced_https_ota's anti_rollback_partition.csv.
 _ANTI_ROLLBACK = """\
 # Name,     Type, SubType, Offset,   Size, Flags
@@ -78,6 +88,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         for layout in (
             Layout("two_ota", _TWO_OTA, "partitions.csv", "4MB", rollback=True),
             Layout("factory_two_ota", _FACTORY_TWO_OTA, "partitions_two_ota.csv", "4MB", rollback=False),
+            Layout("two_ota_large", _TWO_OTA_LARGE, "partitions_two_ota_large.csv", "4MB", rollback=False),
             Layout(
                 "anti_rollback",
                 _ANTI_ROLLBACK,

@@ -23,6 +23,7 @@ FROM_STDIN = "FROM_STDIN"
 """The URL that tells the examples to read theirs from the console."""
 
 SWITCHES = (
+    "EXAMPLE_SKIP_COMMON_NAME_CHECK",
     "ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH",
     "ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH",
     "MBEDTLS_HAVE_TIME_DATE",
@@ -33,6 +34,7 @@ SWITCHES = (
 ENCRYPTIONS = ("rsa", "ecies")
 """Schemes of esp_encrypted_img."""
 
+_RECV_TIMEOUT_MS = 5000
 _LONGEST_VERSION = 31  # esp_app_desc_t.version is 32 bytes, NUL-terminated
 _LONGEST_URL = 255  # OTA_URL_SIZE of the examples, NUL-terminated
 
@@ -48,7 +50,7 @@ class BuildSpec:
         ca_pem: certificate that the OTA server's chain must lead to, as PEM
         secure_version: CONFIG_BOOTLOADER_APP_SECURE_VERSION; 0 unless the build has anti-rollback
         url: of the update; FROM_STDIN: read from the console
-        layout: two_ota, factory_two_ota or anti_rollback
+        layout: two_ota, factory_two_ota, two_ota_large or anti_rollback
         idf_ver: release of ESP-IDF whose words it speaks
         rollback: CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE; None: as the layout has it, where the application confirms
         anti_rollback: CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK; None: as the layout has it
@@ -58,6 +60,7 @@ class BuildSpec:
             as the stock example does; without, ESP-IDF refuses it at the end
         partial_http_download: CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD
         http_request_size: CONFIG_EXAMPLE_HTTP_REQUEST_SIZE, bytes of one range of a partial download
+        recv_timeout_ms: CONFIG_EXAMPLE_OTA_RECV_TIMEOUT; simple_ota has none
         ota_resumption: CONFIG_EXAMPLE_ENABLE_OTA_RESUMPTION of advanced_https_ota, since v5.5
         cert_bundle: the server is verified by ESP-IDF's certificate bundle, which then holds `ca_pem`; None: as the
             example has it
@@ -89,6 +92,7 @@ class BuildSpec:
     secure_version_check: bool = True
     partial_http_download: bool = False
     http_request_size: int = 16384
+    recv_timeout_ms: int = _RECV_TIMEOUT_MS
     ota_resumption: bool = False
     cert_bundle: bool | None = None
     bind_interface: bool = False
@@ -246,6 +250,10 @@ class BuildSpec:
             raise BuildError(f"{self.app} downloads in one piece: leave out partial download, or build another example")
         if not 1024 <= self.http_request_size <= 4 * 1024 * 1024:
             raise BuildError(f"request size {self.http_request_size}: expected 1024 bytes to 4 MiB")
+        if self.app == "simple_ota" and self.recv_timeout_ms != _RECV_TIMEOUT_MS:
+            raise BuildError("simple_ota waits 5000 ms for an answer: only the other examples can be told a time")
+        if not 1 <= self.recv_timeout_ms <= 600_000:
+            raise BuildError(f"time-out {self.recv_timeout_ms} ms: expected 1 to 600000")
         if self.ota_resumption and (self.app != "advanced_https_ota" or line_of(self.idf_ver) < (5, 5)):
             raise BuildError(
                 f"{self.app} of ESP-IDF {self.idf_ver} resumes nothing: advanced_https_ota does since v5.5"

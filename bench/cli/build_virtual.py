@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BuildError
 
@@ -42,7 +42,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--layout",
         metavar="NAME",
-        help="two_ota (default), factory_two_ota, anti_rollback (default where a secure version is given)",
+        help="two_ota (default), factory_two_ota, two_ota_large, anti_rollback (default with a secure version)",
     )
     parser.add_argument(
         "--idf",
@@ -65,21 +65,32 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="verify updates by signature, and sign: rsa, ecdsa (P-256) or ecdsa_v1 (P-256, ESP32 only)",
     )
     parser.add_argument("--signing-key", type=Path, metavar="PEM", help="private key of --signing")
+    parser.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="configure it as ESP-IDF's own tests do: default, anti_rollback, partial_download, ota_resumption, "
+        "ota_resumption_partial_download, verify_revision, on_update_no_sb_rsa or on_update_no_sb_ecdsa; "
+        "options given beside it count more",
+    )
     _add_switches(parser)
     parser.set_defaults(run=_run)
 
 
 def _add_switches(parser: argparse.ArgumentParser) -> None:
-    switch = argparse.BooleanOptionalAction
-    parser.add_argument("--rollback", action=switch, default=None, help="application rollback (default: by layout)")
-    parser.add_argument("--anti-rollback", action=switch, default=None, help="anti-rollback (default: by layout)")
-    parser.add_argument("--version-check", action=switch, default=True, help="refuse the running version")
-    parser.add_argument(
-        "--secure-version-check", action=switch, default=True, help="refuse a lower secure version before the download"
-    )
-    parser.add_argument("--partial-download", action=switch, default=False, help="download by HTTP ranges")
-    parser.add_argument("--log-level", default="info", metavar="LEVEL", help="error, warn, info (default) or debug")
-    parser.add_argument("--log-colors", action=switch, default=None, help="colours in the log (default: by release)")
+    def switch(option: str, text: str) -> None:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+
+    switch("--rollback", "application rollback (default: by layout)")
+    switch("--anti-rollback", "anti-rollback (default: by layout)")
+    switch("--version-check", "refuse the running version (default: yes)")
+    switch("--secure-version-check", "refuse a lower secure version before the download (default: yes)")
+    switch("--partial-download", "download by HTTP ranges")
+    parser.add_argument("--request-size", type=int, metavar="BYTES", help="of one range (default: 16384)")
+    switch("--resumption", "go on with a download that was broken off (advanced_https_ota since v5.5)")
+    switch("--cert-bundle", "verify by the certificate bundle, which then holds the CA (default: simple_ota only)")
+    switch("--bind-interface", "bind to one network interface (simple_ota)")
+    parser.add_argument("--log-level", metavar="LEVEL", help="error, warn, info (default) or debug")
+    switch("--log-colors", "colours in the log (default: by release)")
     parser.add_argument(
         "--behaviour", default="", metavar="NAME", help="defect to show: abort or hang_before_confirm (default: none)"
     )
@@ -89,30 +100,50 @@ def _run(args: argparse.Namespace) -> int:
     from bench.builds import VirtualBuild, write_build
     from bench.builds.releases import DEFAULT_RELEASE
 
+    release = args.idf or DEFAULT_RELEASE
+    options = _options(args, release)
     spec = VirtualBuild(
         chip=args.chip,
         app=args.app,
         version=args.version,
         ca_pem=_read(args.ca, "--ca") if args.ca is not None else _own_ca(),
-        secure_version=args.secure_version or 0,
         url=args.url,
-        layout=args.layout or ("two_ota" if args.secure_version is None else "anti_rollback"),
-        idf_ver=args.idf or DEFAULT_RELEASE,
-        rollback=args.rollback,
-        anti_rollback=args.anti_rollback,
-        version_check=args.version_check,
-        secure_version_check=args.secure_version_check,
-        partial_http_download=args.partial_download,
-        log_level=args.log_level,
-        log_colors=args.log_colors,
+        idf_ver=release,
         private_key_pem=_read(args.private_key, "--private-key") if args.private_key is not None else None,
         encryption=args.encryption,
-        signing=_signing(args),
         behaviour=args.behaviour,
+        **options,
     )
     write_build(spec, args.out)
     print(f"{args.out}: {spec.app} {spec.version} for {spec.chip}, ESP-IDF {spec.idf_ver}, layout {spec.layout}")
     return 0
+
+
+def _options(args: argparse.Namespace, release: str) -> dict[str, Any]:
+    """What was said on the command line, on top of the variant where one was named."""
+    from bench.builds.variants import variant
+
+    named: dict[str, Any] = {}
+    if args.variant is not None:
+        key = _read(args.signing_key, "--signing-key") if args.signing_key is not None else None
+        named = variant(args.variant, args.app, release, key)
+    said = {
+        "layout": args.layout or (None if args.secure_version is None else "anti_rollback"),
+        "secure_version": args.secure_version,
+        "rollback": args.rollback,
+        "anti_rollback": args.anti_rollback,
+        "version_check": args.version_check,
+        "secure_version_check": args.secure_version_check,
+        "partial_http_download": args.partial_download,
+        "http_request_size": args.request_size,
+        "ota_resumption": args.resumption,
+        "cert_bundle": args.cert_bundle,
+        "bind_interface": args.bind_interface,
+        "log_level": args.log_level,
+        "log_colors": args.log_colors,
+        "signing": None if "signing" in named else _signing(args),
+    }
+    return named | {name: value for name, value in said.items() if value is not None}
 
 
 def _signing(args: argparse.Namespace) -> Signing | None:

@@ -36,7 +36,7 @@ def rodata(build: VirtualBuild) -> bytes:
 
 def test_the_tables_cover_what_is_promised() -> None:
     assert CHIPS == ["esp32", "esp32c3", "esp32s3"]
-    assert sorted(LAYOUTS) == ["anti_rollback", "factory_two_ota", "two_ota"]
+    assert sorted(LAYOUTS) == ["anti_rollback", "factory_two_ota", "two_ota", "two_ota_large"]
     assert RELEASES == ("v4.4.8", "v5.1.4", "v5.3.1", "v5.5", "v6.0")
 
 
