@@ -201,12 +201,18 @@ def test_without_a_partition_for_emulated_efuses_a_confirmation_is_fatal(ota: Ot
     assert ota.supply.secure_version() == 0
 
 
-@pytest.mark.needs("efuse_disposable")
+@pytest.mark.needs("efuse_disposable", "behaviour")
 @pytest.mark.firmware(layout="anti_rollback", efuse_virtual=False)
 def test_real_efuses_move_on_confirmation_and_for_ever(ota: Ota, release: Draft) -> None:
     """With the chip's own eFuses: nothing burnt by the download, one bit by the confirmation, and no way back."""
-    ota.wait_for_prompt()
-    assert ota.secure_version == 0
+    ota.start(release.version("2").secure_version(1).behaving(Behaviour.NEVER_CONFIRM))
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    assert ota.supply.secure_version() == 0
+    ota.reset()
+    ota.expect_boot(slot=ota.first_slot, version="1")
+    ota.wait_until_ready()
+
     ota.start(release.version("2").secure_version(1))
     ota.expect(*DOWNLOADED, UPDATE_BOOT_PARTITION, FINISH)
     ota.expect_boot(slot=ota.other_slot, version="2")

@@ -293,11 +293,11 @@ class Ota:
     def expect_nothing_boots(self, because: str) -> None:
         """No application is started, and the bootloader or the ROM says why."""
         before = self.timeline.last_index if self._at < 0 else self._at
-        self.timeline.wait(_told(because), Deadline(self._patience), after=before)
+        told = _told(because)
+        self.timeline.wait(lambda entry: told(entry) or _runs(entry), Deadline(self._patience), after=before)
+        self._none_runs(before, because)
         self.supply.wait_until_idle(self._patience)
-        for entry in self.timeline.since(before):
-            if entry.kind == "boot" and entry.get("app_version") is not None:
-                raise ExpectationFailed(f"nothing should have booted, but here is {entry}")
+        self._none_runs(before, because)
         self._at = self.timeline.last_index
         self._nothing_booted = True
 
@@ -411,6 +411,12 @@ class Ota:
         self.expect_absent(*switched)
         self._wait_since_start(reason, min(self._patience, _LATE_LINES))
 
+    def _none_runs(self, before: int, because: str) -> None:
+        for entry in self.timeline.since(before):
+            if _runs(entry):
+                which = f"version {entry.get('app_version')!s} from {entry.get('slot')!s}"
+                raise ExpectationFailed(f"nothing should have booted ({because}), but {which} did")
+
     def _wait_since_start(self, matcher: Matcher, seconds: float) -> None:
         entry = self.timeline.wait(matcher, Deadline(seconds), after=self._started)
         self._at = max(self._at, entry.index)
@@ -463,6 +469,11 @@ class Ota:
             entry,
             self.timeline.decode,
         )
+
+
+def _runs(entry: Entry) -> bool:
+    """A boot that came as far as an application."""
+    return entry.kind == "boot" and entry.get("app_version") is not None
 
 
 def _told(text: str) -> Callable[[Entry], bool]:

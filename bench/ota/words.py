@@ -17,10 +17,13 @@ from bench.timeline import (
     maybe,
 )
 
-__all__ = ["CHIP_ID", "DOWNLOADED"]
+__all__ = ["CHIP_ID", "DOWNLOADED", "SOFTWARE_RESET"]
 
 CHIP_ID: Mapping[str, int] = MappingProxyType({chip.name: chip.chip_id for chip in CHIPS})
 """`esp_chip_id_t` by chip name."""
+
+SOFTWARE_RESET = frozenset({"SW_CPU_RESET", "RTC_SW_CPU_RST"})
+"""How the ROMs call the reset of esp_restart() and of a panic, the ESP32's first."""
 
 DOWNLOADED: tuple[Step, ...] = (
     START,

@@ -27,7 +27,7 @@ class Exhibit:
 
     Args:
         name: what is wrong with it
-        scenario: the scenario whose promise it breaks
+        scenario: the scenario whose promise it breaks, ``module::function``
         says: what the failure must name
         files: the files of the defective build, from the sound build's spec
     """
@@ -63,81 +63,93 @@ def _other(sound: VirtualBuild, other: Mapping[str, object]) -> Files:
 EXHIBITS = (
     Exhibit(
         "the bootloader was built without rollback",
-        "test_an_image_that_dies_at_boot_is_rolled_back",
+        "test_rollback::test_an_image_that_dies_at_boot_is_rolled_back",
         "booted(slot='ota_0', app_version='1')",
         _bootloader(rollback=False),
     ),
     Exhibit(
         "the application was built without rollback, and never confirms",
-        "test_a_confirmed_update_survives_a_reset",
+        "test_rollback::test_a_confirmed_update_survives_a_reset",
         "App is valid, rollback cancelled successfully",
         _application(rollback=False),
     ),
     Exhibit(
         "the application says that it is confirmed, and is not",
-        "test_a_confirmed_update_survives_a_reset",
+        "test_rollback::test_a_confirmed_update_survives_a_reset",
         "ota_1 is <OtaImgState.PENDING_VERIFY",
         _application(behaviour=Behaviour.CONFIRM_IN_WORDS),
     ),
     Exhibit(
         "the version is not checked",
-        "test_the_same_version_is_refused",
+        "test_update::test_the_same_version_is_refused",
         "UPDATE_BOOT_PARTITION must not come",
         _application(version_check=False),
     ),
     Exhibit(
         "success is reported and nothing switched",
-        "test_update_to_a_newer_version",
+        "test_update::test_update_to_a_newer_version",
         "booted(slot='ota_1', app_version='2')",
         _application(behaviour=Behaviour.REPORT_WITHOUT_SWITCH),
     ),
     Exhibit(
         "an image is not verified before the switch",
-        "test_an_image_truncated_in_its_body_is_refused",
+        "test_refused_images::test_an_image_truncated_in_its_body_is_refused",
         "instead came:",
         _application(behaviour=Behaviour.TRUST_ANY_IMAGE),
     ),
     Exhibit(
         "the chip id is not compared",
-        "test_an_image_for_another_chip_is_refused",
+        "test_refused_images::test_an_image_for_another_chip_is_refused",
         "FINISH must not come",
         _application(behaviour=Behaviour.TRUST_ANY_CHIP),
     ),
     Exhibit(
         "the running slot's otadata entry is lost in a refused update",
-        "test_a_connection_cut_in_the_middle_is_refused",
+        "test_refused_images::test_a_connection_cut_in_the_middle_is_refused",
         "the otadata entry of the running slot ota_0 was changed",
         _application(behaviour=Behaviour.SPOIL_OTADATA),
     ),
     Exhibit(
         "any server is trusted",
-        "test_a_certificate_of_another_ca_is_refused",
-        "mbedtls_ssl_handshake returned -0x2700",
+        "test_server_refused::test_a_certificate_of_another_ca_is_refused",
+        "UPDATE_BOOT_PARTITION must not come",
         _application(behaviour=Behaviour.TRUST_ANY_SERVER),
     ),
     Exhibit(
         "any authentication tag is taken",
-        "test_an_image_with_a_flipped_tag_is_refused",
+        "test_pre_encrypted::test_an_image_with_a_flipped_tag_is_refused",
         "ESP_HTTPS_OTA upgrade successful",
         _application(behaviour=Behaviour.TRUST_ANY_TAG),
     ),
     Exhibit(
         "the application does not check the secure version",
-        "test_a_lower_secure_version_is_refused_before_the_download",
+        "test_anti_rollback::test_a_lower_secure_version_is_refused_before_the_download",
         "New firmware security version is less than eFuse programmed",
         _application(secure_version_check=False),
     ),
     Exhibit(
         "neither application nor bootloader has anti-rollback",
-        "test_a_lower_secure_version_is_refused_at_the_end_and_erased",
+        "test_anti_rollback::test_a_lower_secure_version_is_refused_at_the_end_and_erased",
         "WRITE_FLASH or FINISH should have come next",
         _both(anti_rollback=False),
     ),
     Exhibit(
         "the secure version is raised by the download",
-        "test_the_secure_version_advances_only_after_confirmation",
+        "test_anti_rollback::test_the_secure_version_advances_only_after_confirmation",
         "secure_version",
         _application(behaviour=Behaviour.BURN_EARLY),
+    ),
+    Exhibit(
+        "the chip's eFuse is burnt by the download",
+        "test_anti_rollback::test_real_efuses_move_on_confirmation_and_for_ever",
+        "secure_version()",
+        _application(behaviour=Behaviour.BURN_EARLY),
+    ),
+    Exhibit(
+        "the bootloader was built without anti-rollback",
+        "test_anti_rollback::test_a_slot_that_is_too_old_is_never_a_fallback",
+        "but version 1 from ota_0 did",
+        _bootloader(anti_rollback=False),
     ),
 )
 """Each breaks the promise of one scenario, and that scenario must fail on it."""
@@ -172,16 +184,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Show(), "gallery-show")
 
 
+def _name(test: pytest.Metafunc | pytest.Function) -> str:
+    return f"{test.module.__name__.rpartition('.')[2]}::{test.function.__name__}"
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every scenario once for each exhibit that breaks its promise."""
     if "exhibit" in metafunc.fixturenames:
-        shown = [one for one in EXHIBITS if one.scenario == metafunc.function.__name__]
+        shown = [one for one in EXHIBITS if one.scenario == _name(metafunc)]
         metafunc.parametrize("exhibit", shown, indirect=True, ids=[one.name for one in shown])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what there is no exhibit for."""
     wanted = {one.scenario for one in EXHIBITS}
-    left_out = [item for item in items if getattr(item, "originalname", None) not in wanted]
+    left_out = [item for item in items if not isinstance(item, pytest.Function) or _name(item) not in wanted]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)

@@ -45,6 +45,6 @@ def test_every_exhibit_is_on_show(verdicts: Verdicts) -> None:
 @pytest.mark.parametrize("exhibit", EXHIBITS, ids=lambda exhibit: exhibit.name)
 def test_a_defective_firmware_fails_its_scenario(verdicts: Verdicts, exhibit: Exhibit) -> None:
     """It fails, as firmware does, and is no error of the bench; and the failure names what broke."""
-    outcome, said = verdicts[f"{exhibit.scenario}[virtual-esp32c3-{exhibit.name}]"]
+    outcome, said = verdicts[f"{exhibit.scenario.partition('::')[2]}[virtual-esp32c3-{exhibit.name}]"]
     assert outcome == "failure", said
     assert exhibit.says in said
