@@ -56,6 +56,16 @@ def test_an_update_served_in_another_way_is_installed(ota: Ota, release: Draft, 
     ota.expect_absent(said(level="E"))
 
 
+@pytest.mark.firmware(app="native_ota")
+def test_native_ota_installs_an_image_that_comes_in_chunks(ota: Ota, release: Draft) -> None:
+    """Where the application reads the body itself, chunks make no difference either."""
+    ota.start(release.version("2").served(Chunked()))
+
+    ota.expect_updated(version="2")
+    ota.expect_fault("chunked")
+    ota.expect_absent(said(level="E"))
+
+
 @pytest.mark.firmware(config=("MBEDTLS_SSL_PROTO_TLS1_3",))
 def test_a_server_of_tls_1_3_alone_serves_firmware_that_speaks_it(ota: Ota, release: Draft) -> None:
     """Firmware with TLS 1.3 compiled in updates itself from a server that speaks nothing else."""

@@ -51,3 +51,18 @@ def test_the_same_version_is_refused(ota: Ota, release: Draft) -> None:
 
     ota.expect_refused("Current running version is the same as a new. We will not continue the update.")
     ota.expect_absent(VERIFY_CHIP_ID, FINISH)
+
+
+@pytest.mark.firmware(layout="factory_two_ota")
+def test_the_factory_image_is_left_for_ever(ota: Ota, release: Draft) -> None:
+    """From the factory slot the first update goes to ota_0, the next ones between the OTA slots, never back."""
+    slots = []
+    for version in ("2", "3", "4"):
+        ota.start(release.version(version))
+        ota.expect(START)
+        ota.expect(*DOWNLOADED[1:], UPDATE_BOOT_PARTITION, FINISH)
+        ota.expect_updated(version=version)
+        slots.append(ota.running_slot)
+    assert ota.first_slot == "factory"
+    assert slots == ["ota_0", "ota_1", "ota_0"]
+    assert ota.slots["factory"].version == "1"
