@@ -13,8 +13,27 @@ import struct
 from typing import Literal
 
 from bench.server.context import alert
+from bench.server.plan import RECORD
 
-__all__ = ["Connection", "Early", "PeerGone"]
+__all__ = ["SEND_BUFFER", "Connection", "Early", "Nobody", "PeerGone", "Plain", "drop"]
+
+
+SEND_BUFFER = 32 * 1024
+"""Bytes of the kernel's send buffer (it doubles them): bounds how far "sent" runs ahead of what the peer got."""
+
+_STRIDE = 256 * 1024
+_FAST = 8_000_000  # bytes a second; no board is as fast
+
+
+def drop(raw: asyncio.Transport) -> None:
+    """Drop a connection, with nothing more sent; one that is over already is left alone.
+
+    asyncio's own abort() raises AttributeError for a transport whose last bytes went out while it was closing
+    (_SelectorSocketTransport._write_ready does not count that as lost).
+    """
+    sock: socket.socket = raw.get_extra_info("socket")
+    if sock.fileno() >= 0:
+        raw.abort()
 
 
 class PeerGone(ConnectionError):
@@ -102,6 +121,7 @@ class Connection(asyncio.BufferedProtocol):
         number: which connection of this server it is, from 1
         requests: how many requests have come on it
         hung_up: the server itself ended it, as a fault wanted
+        stride: bytes of body to send, and to count, at a time
     """
 
     def __init__(self, number: int, raw: asyncio.Transport, tls: asyncio.Transport) -> None:
@@ -118,6 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         self._lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self._flushed = asyncio.Event()
         self._cut_short = False
+        self.stride = RECORD
         raw.set_protocol(self)
         self._look()
 
@@ -184,6 +205,18 @@ class Connection(asyncio.BufferedProtocol):
         if self._cut_short:
             raise PeerGone("the peer went away")
 
+    def took(self, size: int, seconds: float) -> None:
+        """The peer took so many bytes of body in that time.
+
+        Who takes long answers faster than any board could is served in long strides from then on, at the price of a
+        count that is as coarse.
+        """
+        stride = _STRIDE if size >= _STRIDE and seconds * _FAST <= size else RECORD
+        if stride != self.stride:
+            self.stride = stride
+            sock: socket.socket = self._raw.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(SEND_BUFFER, 2 * stride))
+
     def serve(self, http: asyncio.Protocol) -> None:
         """Have what the peer says go to that protocol."""
         if isinstance(self._inner, Plain):
@@ -228,15 +261,15 @@ class Connection(asyncio.BufferedProtocol):
     def reset(self) -> None:
         """End the connection with a RST."""
         if self.lost or self._raw.is_closing():
-            self._raw.abort()
+            drop(self._raw)
             return
         sock: socket.socket = self._raw.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._raw.abort()
+        drop(self._raw)
 
     def abort(self) -> None:
         """Drop the connection, with nothing more sent."""
-        self._raw.abort()
+        drop(self._raw)
 
     def _look(self) -> None:
         if not (self._raw.get_write_buffer_size() or self._tls.get_write_buffer_size()):

@@ -10,13 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.errors import ServerError
-from bench.server.connection import Connection, Early, Nobody, Plain
+from bench.server.connection import SEND_BUFFER, Connection, Early, Nobody, Plain, drop
 from bench.server.context import ARRIVING
 
 __all__ = ["Greeted", "Listener", "Reception", "Refused"]
-
-_SEND_BUFFER = 32 * 1024
-"""Bytes of the kernel's send buffer (it doubles them): bounds how far "sent" runs ahead of what the peer got."""
 
 _SHUTDOWN = 2.0
 """Seconds that a peer has to answer a TLS close_notify."""
@@ -104,18 +101,18 @@ class Listener:
         for _ in range(3):
             await asyncio.sleep(0)
         for raw in self._guests.values():
-            raw.abort()
+            drop(raw)
         await asyncio.gather(*self._guests)
 
     def arrived(self, raw: asyncio.Transport) -> None:
         """A TCP connection has been accepted; nothing is read from it before TLS is there to read it."""
         if self._closing:
-            raw.abort()
+            drop(raw)
             return
         raw.pause_reading()
         raw.set_write_buffer_limits(high=0)
         sock: socket.socket = raw.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         number = self._reception.new_number()
         task = asyncio.get_running_loop().create_task(
             self._ignore(raw, number) if self._silent else self._welcome(raw, number)
@@ -133,7 +130,7 @@ class Listener:
             reason = "the server was closed" if self._closing else "the client went away"
             self._reception.refused(Refused(number, _spelled(raw.get_extra_info("peername")), reason))
         finally:
-            raw.abort()
+            drop(raw)
 
     async def _welcome(self, raw: asyncio.Transport, number: int) -> None:
         """The whole life of one connection."""
@@ -163,7 +160,7 @@ class Listener:
                 return
             await self._serve(raw, tls, early, Greeted(number, peer, *_agreed(tls)), number)
         finally:
-            raw.abort()
+            drop(raw)
 
     async def _serve(
         self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, greeted: Greeted | None, number: int
@@ -172,7 +169,7 @@ class Listener:
             self._reception.greeted(greeted)
         connection = Connection(number, raw, tls)
         if raw.is_closing():
-            raw.abort()  # it was over before HTTP came
+            drop(raw)  # it was over before HTTP came
         else:
             self._hand_over(connection, tls, early)
         self._reception.gone(connection, await connection.cause_of_end())

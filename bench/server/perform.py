@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from bench.server.connection import Connection, PeerGone
 from bench.server.faults.base import Fault
-from bench.server.plan import Action, Fired, HangUp, Plan, Send, Wait
+from bench.server.plan import RECORD, Action, Fired, HangUp, Plan, Send, Wait
 
 __all__ = ["Outcome", "Performance"]
 
@@ -20,7 +21,7 @@ class Outcome:
     """How an answer went.
 
     Attributes:
-        sent: bytes of body that the kernel took, in whole TLS records
+        sent: bytes of body that the kernel took, in whole strides (`Connection.stride`): TLS records, as a rule
         complete: everything that was planned, and all that was announced, was sent
         aborted: who ended it early, ``"fault"``, ``"peer"`` or ``"server"``; None where nobody did
     """
@@ -109,13 +110,18 @@ class Performance:
                 self._connection.hang_up(how)
 
     async def _send(self, action: Send, writer: AbstractStreamWriter) -> None:
-        for start in range(0, len(action.data), action.piece):
+        honest = action.piece == RECORD and not action.pause
+        stride = self._connection.stride if honest else action.piece
+        began = time.monotonic()
+        for start in range(0, len(action.data), stride):
             if start and action.pause:
                 await self._wait(action.pause)
-            piece = action.data[start : start + action.piece]
+            piece = action.data[start : start + stride]
             await writer.write(piece)
             await self._connection.flush()
             self._sent += len(piece)
+        if honest:
+            self._connection.took(len(action.data), time.monotonic() - began)
 
     async def _wait(self, seconds: float | None) -> None:
         if await self._connection.wait_lost(seconds):

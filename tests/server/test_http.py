@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import random
 import shutil
 import socket
 import ssl
@@ -299,3 +300,21 @@ def test_it_must_run_to_publish_and_can_run_again(authority: Authority) -> None:
             server.close()
         with pytest.raises(ServerError, match="does not run"):
             server.publish("/app.bin", b"x")
+
+
+def test_a_fast_client_is_served_in_long_strides_and_gets_the_same(server: OtaServer, client: Client) -> None:
+    """After the first long answer the strides change, and after a short one they change back."""
+    long, short = random.Random(3).randbytes(1_000_003), b"short"
+    releases = {"/long.bin": long, "/short.bin": short}
+    for path, data in releases.items():
+        server.publish(path, data)
+    connection = client.connect(server.publish("/other.bin", b"x"))
+    for path in ("/long.bin", "/long.bin", "/short.bin", "/long.bin", "/long.bin"):
+        connection.request("GET", path)
+        assert connection.getresponse().read() == releases[path]
+    connection.close()
+    client.told("closed")
+    told = [entry.data for entry in client.timeline.entries if entry.kind == "response"]
+    assert [(one["sent"], one["complete"]) for one in told] == [(len(long), True)] * 2 + [(5, True)] + [
+        (len(long), True)
+    ] * 2
