@@ -38,7 +38,9 @@ def add_makers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     sign.add_argument("--v1", action="store_true", help="the ESP32's older format (one P-256 key)")
 
     rekey = _action(actions, "rekey", "replace what a prebuilt image embeds, where it fits", _rekey)
-    rekey.add_argument("--ca", type=Path, metavar="PEM", help="certificate of the CA that it is to trust")
+    rekey.add_argument(
+        "--ca", type=Path, metavar="PEM", help="CA that it is to trust, for the certificate or bundle in it"
+    )
     rekey.add_argument("--url", metavar="URL", help="where it is to look for updates")
     rekey.add_argument("--key", type=Path, metavar="PEM", help="private key of pre-encrypted images")
     rekey.add_argument("--number", type=_number, metavar="N", help="which of several, from 0")
@@ -131,13 +133,13 @@ def _sign(data: bytes, args: argparse.Namespace) -> bytes:
 
 
 def _rekey(data: bytes, args: argparse.Namespace) -> bytes:
-    from bench.images.rekey import with_certificate, with_private_key, with_url
+    from bench.images.rekey import with_private_key, with_trust, with_url
 
     if args.ca is None and args.url is None and args.key is None:
         raise BenchError("nothing to replace: give --ca, --url or --key")
     image = _image(data, args)
     if args.ca is not None:
-        image = with_certificate(image, _read(args.ca), number=args.number)
+        image = with_trust(image, _read(args.ca), number=args.number)
     if args.url is not None:
         image = with_url(image, args.url, number=args.number)
     if args.key is not None:

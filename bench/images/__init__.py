@@ -3,7 +3,7 @@
 Image                what an application or bootloader image is made of; parse, build, derive, seal, check
 ImageHeader …        its fixed structures, usable by themselves
 derive               any field, any size, a merged flash file
-rekey                certificate, URL and key of a prebuilt image replaced
+rekey, bundle        certificate, certificate bundle, URL and key of a prebuilt image replaced
 signature            Secure Boot V2 and V1 signatures
 encrypted, ecies     the format of the esp_encrypted_img component, in both its schemes
 damage               one bit wrong, in a place called by its name

@@ -14,10 +14,19 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.errors import FormatError
+from bench.images.bundle import find_bundle, with_bundle
 from bench.images.image import Image
 from bench.images.keys import load_private
 
-__all__ = ["Embedded", "embedded", "with_broken_private_key", "with_certificate", "with_private_key", "with_url"]
+__all__ = [
+    "Embedded",
+    "embedded",
+    "with_broken_private_key",
+    "with_certificate",
+    "with_private_key",
+    "with_trust",
+    "with_url",
+]
 
 _PATTERNS = {
     "certificate": re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n[^\0]*(?=\0)"),
@@ -61,6 +70,17 @@ def with_certificate(image: Image, pem: bytes, *, number: int | None = None) -> 
         FormatError: none there, several and no number, or it does not fit; with the sizes
     """
     return _replaced(image, "certificate", (pem, _bare(pem)), number)
+
+
+def with_trust(image: Image, pem: bytes, *, number: int | None = None) -> Image:
+    """The CA that the image trusts replaced, be it embedded as a certificate or as ESP-IDF's certificate bundle.
+
+    Raises:
+        FormatError: as `with_certificate` and `bench.images.bundle.with_bundle`
+    """
+    if embedded(image, "certificate") or find_bundle(image) is None:
+        return with_certificate(image, pem, number=number)
+    return with_bundle(image, pem)
 
 
 def with_private_key(image: Image, key: bytes, *, number: int | None = None) -> Image:

@@ -12,7 +12,7 @@ from bench.images.damage import with_flipped_bit
 from bench.images.derive import merged, padded_to, with_app_desc, with_header, with_trailing
 from bench.images.encrypted import encrypt, with_flipped_tag
 from bench.images.payload import random_payload, truncated, with_flipped_byte
-from bench.images.rekey import with_broken_private_key, with_certificate
+from bench.images.rekey import with_broken_private_key, with_trust
 from bench.images.signature import sign, sign_v1, unsigned
 from bench.server import Fault
 
@@ -65,8 +65,8 @@ class Draft:
         return self._derive(with_trailing(self.image, count))
 
     def trusting(self, ca_pem: bytes) -> Draft:
-        """The same application with another CA certificate embedded, where it fits."""
-        return self._derive(with_certificate(self.image, ca_pem))
+        """The same application that trusts another CA, embedded as certificate or bundle, where it fits."""
+        return self._derive(with_trust(self.image, ca_pem))
 
     def with_broken_key(self) -> Draft:
         """The same application with a private key that is none any more."""
