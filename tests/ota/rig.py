@@ -20,9 +20,10 @@ __all__ = ["rigged"]
 
 
 def flash(board: VirtualBoard, build: Build) -> None:
-    """Write every file of a build with esptool, and leave the board in reset's aftermath."""
+    """Write every file of a build with esptool, and leave the board in the loader: it has said nothing yet."""
     arguments = [item for file in build.flash_files for item in (hex(file.offset), str(file.path))]
-    esptool.main(["--chip", build.target, "--port", board.port, "--baud", "921600", "write-flash", *arguments])
+    port = ["--chip", build.target, "--port", board.port, "--baud", "921600", "--after", "no-reset"]
+    esptool.main([*port, "write-flash", *arguments])
 
 
 @contextmanager
