@@ -15,6 +15,7 @@ from bench.timeline import CONNECTED, FINISH, GET_IMG_DESC, START, UPDATE_BOOT_P
 pytestmark = pytest.mark.needs("anti_rollback")
 
 
+@pytest.mark.covers("advanced_https_ota: anti_rollback")
 @pytest.mark.firmware(layout="anti_rollback")
 def test_a_lower_secure_version_is_refused_before_the_download(ota: Ota, release: Draft) -> None:
     """The application reads the secure version from the image's header and does not download the rest."""

@@ -52,6 +52,7 @@ def _unknown_state(entry: SelectEntry) -> SelectEntry:
     return entry.with_state(0x77)
 
 
+@pytest.mark.covers("app_update: Switching between factory, OTA0, OTA1, corrupt ota_sec2, OTA0")
 @pytest.mark.parametrize(
     ("damage", "slot", "version", "says"),
     [
@@ -82,6 +83,7 @@ def test_damaged_otadata_still_boots_a_sound_slot(
     ota.update(release.version("3"), version="3")
 
 
+@pytest.mark.covers("app_update: Switching between factory, OTA0, corrupt ota_sec1, factory")
 @pytest.mark.firmware(layout="factory_two_ota", rollback=True)
 @pytest.mark.parametrize("change", [_erased, _wrong_crc], ids=["erased", "wrong_crc"])
 def test_without_otadata_the_factory_image_runs(
@@ -224,3 +226,40 @@ def test_a_damaged_bootloader_boots_nothing(ota: Ota, offset: int, length: int) 
         flash.restore("bootloader")
     ota.expect_boot(slot="ota_0", version="1")
     assert ota.slots == before
+
+
+@pytest.mark.covers("app_update: Test rollback. Updated partition invalidated after esp_ota_begin")
+@pytest.mark.firmware(idf_ver="v5.5")
+def test_since_v5_5_an_update_broken_off_drops_the_slots_entry(ota: Ota, release: Draft) -> None:
+    """esp_ota_begin() erases what otadata says of the slot that it overwrites: nobody takes it for sound any more."""
+    ota.update(release.version("2"), version="2")
+    ota.supply.plan_power_cut("ota:write", nth=20)
+    ota.start(release.version("3"))
+    ota.expect_power_lost()
+    assert ota.slots["ota_0"].otadata == ()
+    ota.power_cycle()
+    ota.expect_running(slot="ota_1", version="2")
+    ota.expect_state("ota_1", OtaImgState.VALID)
+    ota.expect_untouched("ota_1")
+    ota.update(release.version("4"), version="4")
+
+
+@pytest.mark.covers("app_update: Test esp_rewrite_otadata. Updated sequence number for non-running partition always")
+@pytest.mark.firmware(idf_ver="v6.0")
+def test_since_v6_0_the_running_slot_keeps_its_entry_after_a_fall_back(ota: Ota, release: Draft) -> None:
+    """The same field case is mended there: the entry of the damaged slot is written anew, and a rollback succeeds."""
+    ota.update(release.version("2"), version="2")
+    ota.update(release.version("3"), version="3")
+    with ota.unpowered() as flash:
+        flash.flip("ota_0", 0x1000)
+    ota.expect_boot(slot="ota_1", version="2")
+    ota.wait_until_ready()
+
+    ota.start(release.version("4").behaving(Behaviour.ABORT))
+    ota.expect_boot_after_update(version="4")
+    ota.expect(panicked())
+    ota.expect_boot(slot="ota_1", version="2")
+    ota.expect_state("ota_1", OtaImgState.VALID)
+    ota.expect_state("ota_0", OtaImgState.ABORTED)
+    ota.expect_untouched("ota_1")
+    ota.expect_verdict("rolled_back")

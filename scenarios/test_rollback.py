@@ -13,6 +13,7 @@ from bench.timeline import FINISH, UPDATE_BOOT_PARTITION, panicked, said
 pytestmark = pytest.mark.needs("rollback")
 
 
+@pytest.mark.covers("aws: OTAE2EImageCrashed")
 def test_an_image_that_dies_at_boot_is_rolled_back(ota: Ota, release: Draft) -> None:
     """The bootloader returns to the last good slot when the new image dies at its first instruction."""
     ota.start(release.version("2").crashing_at_boot())
@@ -125,6 +126,7 @@ def test_a_task_watchdog_that_only_complains_leaves_the_image_pending(ota: Ota, 
     ota.expect_verdict("rolled_back")
 
 
+@pytest.mark.covers("app_update: Test rollback. factory, OTA0, OTA1, rollback -> OTA0")
 @pytest.mark.needs("behaviour")
 def test_an_image_that_fails_its_own_diagnostics_gives_itself_up(ota: Ota, release: Draft) -> None:
     """esp_ota_mark_app_invalid_rollback_and_reboot(): the image says that it is bad, and the old one runs."""
@@ -153,6 +155,7 @@ def test_an_image_that_restarts_without_confirming_comes_back_as_the_old_one(ota
     ota.expect_verdict("rolled_back")
 
 
+@pytest.mark.covers("aws: OTAE2ERollbackIfUnableToConnectAfterUpdate")
 @pytest.mark.needs("network_control", "power_cut")
 def test_an_image_that_finds_no_network_is_rolled_back(ota: Ota, release: Draft) -> None:
     """The new image cannot reach anything, so it does not confirm itself; the old one comes back, and can update."""
@@ -231,6 +234,7 @@ def test_without_rollback_in_the_bootloader_a_dying_image_is_a_boot_loop(ota: Ot
     ota.expect_untouched(ota.first_slot)
 
 
+@pytest.mark.covers("app_update: Test rollback. factory, OTA0, OTA0, rollback -> factory")
 @pytest.mark.firmware(layout="factory_two_ota", rollback=True)
 def test_a_dying_first_update_returns_to_factory(ota: Ota, release: Draft) -> None:
     """From the factory image the first update goes to ota_0; when it dies, the factory image runs again."""

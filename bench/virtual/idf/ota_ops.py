@@ -212,7 +212,10 @@ class OtaOps:
         self._rewrite_ota_data(partition.ota_slot)
 
     def _rewrite_ota_data(self, slot: int) -> None:
-        """esp_rewrite_ota_data: the next sequence number that selects the slot, into the entry that is not active."""
+        """esp_rewrite_ota_data: the next sequence number that selects the slot, into the entry that is not active.
+
+        From v6.0 on, an active entry that names the slot already is kept, and only its state is written anew.
+        """
         data, count = self._read_otadata(), len(self._slots)
         if slot >= count:
             raise EspError(EspErr.ESP_ERR_INVALID_ARG)
@@ -220,6 +223,9 @@ class OtaOps:
         active = data.active_index
         if active is None:
             self._rewrite_entry(data, 0, slot + 1, state, "otadata")
+            return
+        if self._running.release.at_least(6, 0) and data.entries[active].slot(count) == slot:
+            self._rewrite_entry(data, active, data.entries[active].ota_seq, state, "otadata")
             return
         seq, present = (slot + 1) % count, data.entries[active].ota_seq
         seq += -(-max(0, present - seq) // count) * count  # C counts up to it, which takes minutes near the top
