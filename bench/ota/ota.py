@@ -201,6 +201,10 @@ class Ota:
         self.timeline.append("bench", "start", url=release.told_url, bytes=release.size)
         self._device.write(release.url.encode() + b"\n")
 
+    def type(self, text: str) -> None:
+        """Type a line on the console: what the firmware asks for beside its URL."""
+        self._device.write(text.encode() + b"\n")
+
     def reset(self) -> None:
         """Reset the board by EN."""
         self.timeline.append("bench", "reset")
