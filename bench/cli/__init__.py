@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of a pipe (head, less) has gone: nothing is left to say, and nobody to say it to.
         sys.stderr.close()
         return 141
+    except OSError as error:
+        # What a command reads or listens on it explains itself; this is its own output, on a full disk say.
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return code
