@@ -13,7 +13,7 @@ from bench.ota import Draft, Ota, Programmer
 from bench.ota.words import SOFTWARE_RESET
 from bench.timeline import booted, panicked, said
 
-pytestmark = pytest.mark.needs("flash_write")
+pytestmark = [pytest.mark.needs("flash_write"), pytest.mark.firmware(layout="two_ota")]
 
 Damage = Callable[[Programmer], None]
 
@@ -229,7 +229,7 @@ def test_a_damaged_bootloader_boots_nothing(ota: Ota, offset: int, length: int) 
 
 
 @pytest.mark.covers("app_update: Test rollback. Updated partition invalidated after esp_ota_begin")
-@pytest.mark.firmware(idf_ver="v5.5")
+@pytest.mark.firmware(layout="two_ota", idf_ver="v5.5")
 def test_since_v5_5_an_update_broken_off_drops_the_slots_entry(ota: Ota, release: Draft) -> None:
     """esp_ota_begin() erases what otadata says of the slot that it overwrites: nobody takes it for sound any more."""
     ota.update(release.version("2"), version="2")
@@ -245,7 +245,7 @@ def test_since_v5_5_an_update_broken_off_drops_the_slots_entry(ota: Ota, release
 
 
 @pytest.mark.covers("app_update: Test esp_rewrite_otadata. Updated sequence number for non-running partition always")
-@pytest.mark.firmware(idf_ver="v6.0")
+@pytest.mark.firmware(layout="two_ota", idf_ver="v6.0")
 def test_since_v6_0_the_running_slot_keeps_its_entry_after_a_fall_back(ota: Ota, release: Draft) -> None:
     """The same field case is mended there: the entry of the damaged slot is written anew, and a rollback succeeds."""
     ota.update(release.version("2"), version="2")

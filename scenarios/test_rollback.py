@@ -268,6 +268,7 @@ def test_with_both_slots_bad_the_factory_image_runs(ota: Ota, release: Draft) ->
 
 
 @pytest.mark.needs("flash_write")
+@pytest.mark.firmware(layout="two_ota")
 def test_with_both_slots_bad_and_no_factory_nothing_runs(ota: Ota, release: Draft) -> None:
     """Rather no application than a damaged one: the bootloader says so, and a repaired slot boots again."""
     ota.update(release.version("2"), version="2")

@@ -11,7 +11,7 @@ from bench.images import Behaviour
 from bench.ota import Draft, Ota
 from bench.timeline import panicked, said
 
-pytestmark = pytest.mark.needs("power_cut")
+pytestmark = [pytest.mark.needs("power_cut"), pytest.mark.firmware(layout="two_ota")]
 
 OLD, NEW = ("ota_0", "1"), ("ota_1", "2")
 
