@@ -111,6 +111,15 @@ def test_a_stall_is_waited_out_without_end(ota: Ota, release: Draft, after: int)
     ota.expect_later_update(release)
 
 
+@pytest.mark.firmware(app="native_ota")
+def test_native_ota_gives_a_stalled_download_up(ota: Ota, release: Draft) -> None:
+    """native_ota takes the receive timeout for an error: it is bounded where esp_https_ota is not."""
+    ota.start(release.version("2").served(Stall(after=100_000)))
+
+    ota.expect_refused("Error: SSL data read error")
+    ota.expect_fault("stall")
+
+
 def test_a_stall_that_ends_does_no_harm(ota: Ota, release: Draft) -> None:
     """Silence longer than the receive timeout, then the rest: the update succeeds."""
     ota.start(release.version("2").served(Stall(after=100_000, seconds=0.3)))

@@ -78,6 +78,7 @@ def test_credentials_that_are_refused_are_not_given_for_ever(ota: Ota, release: 
     ota.expect_later_update(release)
 
 
+@pytest.mark.covers("aws: OTAE2EPresignedUrlExpired")
 def test_a_token_that_has_expired_is_refused(ota: Ota, release: Draft) -> None:
     """The URL was good once: the second attempt with it is refused with 403, and the running version stays."""
     put_up = ota.start(release.version("2").served(Token(requests=1)))

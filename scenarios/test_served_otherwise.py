@@ -47,6 +47,7 @@ SERVED = {
 }
 
 
+@pytest.mark.covers("advanced_https_ota: chunked")
 @pytest.mark.parametrize("faults", SERVED.values(), ids=SERVED.keys())
 def test_an_update_served_in_another_way_is_installed(ota: Ota, release: Draft, faults: tuple[Fault, ...]) -> None:
     """What a server may rightly do does not keep an update from being installed, and is no error to the board."""
@@ -74,6 +75,19 @@ def test_a_server_of_tls_1_3_alone_serves_firmware_that_speaks_it(ota: Ota, rele
     ota.expect_seen(happened("server", "tls", ok=True, version="TLSv1.3"))
 
 
+@pytest.mark.covers("simple_ota: tls1_3", "simple_ota: tls1_2_dynamic")
+@pytest.mark.firmware(app="simple_ota", config=("MBEDTLS_SSL_PROTO_TLS1_3",))
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_simple_ota_speaks_both_versions_of_tls(ota: Ota, release: Draft, version: str) -> None:
+    """The smallest example, with TLS 1.3 compiled in, updates itself from a server of either version."""
+    ota.start(release.version("2").served(TlsOnly(version)))
+
+    ota.expect_updated(version="2")
+    ota.expect_seen(happened("server", "tls", ok=True, version=f"TLSv{version}"))
+    ota.expect_absent(said(level="E"))
+
+
+@pytest.mark.covers("advanced_https_ota: redirect_url")
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_followed(ota: Ota, release: Draft, code: int) -> None:
     """Every kind of redirection leads to the image, on the connection that is open already."""
