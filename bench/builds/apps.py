@@ -1,4 +1,7 @@
-"""The applications that the bench writes builds of: ESP-IDF's own OTA examples. Adding one is a table entry."""
+"""The applications that the bench writes builds of: ESP-IDF's own OTA examples, and one of its own.
+
+Adding one is a table entry.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,11 @@ from bench.errors import BuildError
 
 __all__ = ["APPS", "VirtualApp", "app_of"]
 
+# What every application that updates itself has linked in.
+_UPDATED = ("startup", "spi_flash", "efuse", "watchdog", "image_format", "secure_boot", "app_update")
 # What every example that connects to a network and updates itself over HTTP has linked in.
 _NETWORKED = (
-    "startup",
-    "spi_flash",
-    "efuse",
-    "watchdog",
-    "image_format",
-    "secure_boot",
-    "app_update",
+    *_UPDATED,
     "network",
     "example_connect",
     "esp_http_client",
@@ -42,6 +41,7 @@ class VirtualApp:
         checks_version: it refuses its own version unless configured otherwise
         partial_download: it can be configured to download by HTTP ranges
         since: first release line that has it
+        networked: it downloads its updates, from a URL and from a server that a certificate vouches for
     """
 
     project_name: str
@@ -52,6 +52,7 @@ class VirtualApp:
     checks_version: bool = True
     partial_download: bool = True
     since: Line = (4, 0)
+    networked: bool = True
 
 
 APPS: Mapping[str, VirtualApp] = MappingProxyType(
@@ -72,6 +73,14 @@ APPS: Mapping[str, VirtualApp] = MappingProxyType(
                 cert_bundle=True,
                 checks_version=False,
                 partial_download=False,
+            ),
+            VirtualApp(
+                "serial_ota",
+                (*_UPDATED, "serial_ota"),
+                confirms=True,
+                checks_version=False,
+                partial_download=False,
+                networked=False,
             ),
         )
     }

@@ -107,6 +107,8 @@ def _logging(spec: BuildSpec) -> dict[str, Value]:
 
 
 def _example(spec: BuildSpec) -> dict[str, Value]:
+    if not spec.virtual_app.networked:
+        return {}
     url = "EXAMPLE_FIRMWARE_UPG_URL" if spec.app == "native_ota" else "EXAMPLE_FIRMWARE_UPGRADE_URL"
     config: dict[str, Value] = {
         url: spec.url,

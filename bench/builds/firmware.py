@@ -134,10 +134,11 @@ def _rodata(spec: BuildSpec) -> bytes:
         strings.append("CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y")
         strings.append(f"CONFIG_EXAMPLE_HTTP_REQUEST_SIZE={spec.http_request_size}")
     strings += [f"CONFIG_{symbol}=y" for symbol in spec.config]
-    if spec.app != "simple_ota":
+    if spec.app != "simple_ota" and spec.virtual_app.networked:
         strings.append(f"CONFIG_EXAMPLE_OTA_RECV_TIMEOUT={spec.recv_timeout_ms}")
-    strings.append(spec.url)
-    strings.append(certificate_bundle(spec.ca_pem, line_of(spec.idf_ver)) if spec.has_cert_bundle else spec.ca_pem)
+    if spec.virtual_app.networked:
+        strings.append(spec.url)
+        strings.append(certificate_bundle(spec.ca_pem, line_of(spec.idf_ver)) if spec.has_cert_bundle else spec.ca_pem)
     if spec.private_key_pem is not None:
         strings.append(spec.private_key_pem)
     if spec.signing is not None:

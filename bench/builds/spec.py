@@ -45,7 +45,7 @@ class BuildSpec:
 
     Args:
         chip: esp32, esp32c3 or esp32s3
-        app: project name: simple_ota, native_ota, advanced_https_ota or pre_encrypted_ota
+        app: project name: simple_ota, native_ota, advanced_https_ota or pre_encrypted_ota; or the bench's serial_ota
         version: application version, at most 31 bytes
         ca_pem: certificate that the OTA server's chain must lead to, as PEM
         secure_version: CONFIG_BOOTLOADER_APP_SECURE_VERSION; 0 unless the build has anti-rollback

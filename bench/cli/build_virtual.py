@@ -28,7 +28,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--chip", required=True, metavar="CHIP", help="esp32, esp32c3 or esp32s3")
     parser.add_argument(
-        "--app", required=True, metavar="NAME", help="simple_ota, native_ota, advanced_https_ota or pre_encrypted_ota"
+        "--app",
+        required=True,
+        metavar="NAME",
+        help="simple_ota, native_ota, advanced_https_ota, pre_encrypted_ota or serial_ota",
     )
     parser.add_argument("--version", required=True, metavar="V", help="application version, at most 31 bytes")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build directory to write")

@@ -1,4 +1,4 @@
-"""What the lines of the four stock OTA applications mean for the update they are about.
+"""What the lines of the four stock OTA applications, and of serial_ota, mean for the update they are about.
 
 Wording as in examples/system/ota/{simple_ota_example,native_ota_example,advanced_https_ota} of ESP-IDF v4.4 to
 v6.0, in examples/system/ota/pre_encrypted_ota (v4.4 to v5.1; later in the esp_encrypted_img component), and in
@@ -73,6 +73,14 @@ _SIGNS: dict[str, tuple[tuple[str, Sign], ...]] = {
         ("Running partition type", Sign.RUNNING_FROM),
         ("Starting OTA example", Sign.ALIVE),
     ),
+    "serial_ota": (  # the bench's own, see docs/serial-update.md
+        ("Writing to ", Sign.BEGUN),
+        ("Chunk ", Sign.PROGRESS),
+        ("Update complete, restarting", Sign.REPORTED),
+        ("Update refused", Sign.REFUSED),
+        ("App is valid, rollback cancelled successfully", Sign.CONFIRMED),
+        ("Waiting for an update over the console", Sign.ALIVE),
+    ),
     "esp_https_ota": (
         ("Starting OTA...", Sign.PROGRESS),
         ("Writing to ", Sign.PROGRESS),
@@ -86,7 +94,7 @@ _SIGNS: dict[str, tuple[tuple[str, Sign], ...]] = {
     "task_wdt": (("Task watchdog got triggered", Sign.HANGING),),
 }
 
-APPLICATION_TAGS = frozenset(tag for tag in _SIGNS if tag.endswith("_example"))
+APPLICATION_TAGS = frozenset(tag for tag in _SIGNS if tag.endswith("_example")) | {"serial_ota"}
 
 _FATAL_TAGS = APPLICATION_TAGS | {"esp_https_ota", "esp_ota_ops"}
 """Whose errors end an attempt; the errors of the others may be overcome by a retry."""

@@ -15,18 +15,24 @@ from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
 from bench.ota.soak import Soak
 from bench.ota.tap import Tap
+from bench.ota.wire import Altered, Corrupted, Lost, Mishap, Repeated
 
 __all__ = [
     "DIALECTS",
     "ENABLED_BY",
+    "Altered",
+    "Corrupted",
     "Device",
     "Dialect",
     "Draft",
     "Firmware",
     "FlashView",
     "Keys",
+    "Lost",
+    "Mishap",
     "Ota",
     "Programmer",
+    "Repeated",
     "Slot",
     "Soak",
     "Tap",

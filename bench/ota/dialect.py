@@ -1,6 +1,6 @@
-"""How a stock application says what it does: the lines a scenario waits for when there is no event for it.
+"""How an application says what it does: the lines a scenario waits for when there is no event for it.
 
-Facts: examples/system/ota/*/main/*.c of ESP-IDF v5.1 to v5.3.
+Facts: examples/system/ota/*/main/*.c of ESP-IDF v5.1 to v5.3; docs/serial-update.md for serial_ota.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Dialect:
 
 _NATIVE = "native_ota_example"
 _SIMPLE = "simple_ota_example"
+_SERIAL = "serial_ota"
 
 
 def _stock(tag: str, prompt: str, *, prints_events: bool = False) -> Dialect:
@@ -67,6 +68,12 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             prompt=said(tag=_SIMPLE, text="Starting OTA example"),
             given_up=said(tag=_SIMPLE, text="Firmware upgrade failed"),
             success="OTA Succeed, Rebooting...",
+        ),
+        "serial_ota": Dialect(
+            tag=_SERIAL,
+            prompt=said(tag=_SERIAL, text="Waiting for an update over the console"),
+            given_up=said(tag=_SERIAL, text="Update refused"),
+            success="Update complete, restarting",
         ),
     }
 )

@@ -17,6 +17,7 @@ PROJECTS: Mapping[str, str] = MappingProxyType(
         "native_ota": "native_ota",
         "pre_encrypted_ota": "pre_encrypted_ota",
         "simple_ota": "simple_ota",
+        "serial_ota": "serial_ota",
     }
 )
 """App under test by the `project_name` of its `esp_app_desc_t`."""
@@ -68,7 +69,7 @@ class Firmware:
             able.add("anti_rollback")
         if config.get("EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN") or config.get("EXAMPLE_FIRMWARE_UPG_URL_FROM_STDIN"):
             able.add("url_from_stdin")
-        if self.app != "simple_ota" and not config.get("EXAMPLE_SKIP_VERSION_CHECK"):
+        if self.app not in ("simple_ota", "serial_ota") and not config.get("EXAMPLE_SKIP_VERSION_CHECK"):
             able.add("version_check")
         if self.behaves:
             able.add("behaviour")

@@ -20,6 +20,7 @@ from bench.ota.firmware import Firmware
 from bench.ota.loops import boot_loop
 from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
+from bench.ota.wire import END, Mishap, answer_to, frames_of, sent
 from bench.server import OtaServer, Release
 from bench.timeline import (
     START,
@@ -192,14 +193,24 @@ class Ota:
 
     def start_again(self, release: Release) -> None:
         """Tell the waiting application the URL of a release that was published already; otherwise as `start`."""
-        if self._running is None:
-            self.wait_for_prompt()
-        if self._first is None:
-            self._first = self.running_slot
-        self._before = self.slots
-        self._started = self.timeline.last_index
-        self.timeline.append("bench", "start", url=release.told_url, bytes=release.size)
+        self._begin(url=release.told_url, bytes=release.size)
         self._device.write(release.url.encode() + b"\n")
+
+    def stream(self, draft: Draft, *mishaps: Mishap, chunks: int | None = None) -> None:
+        """Stream a draft to the waiting application over its console, as `docs/serial-update.md` has it.
+
+        The next frame goes when the last one is acknowledged; after a refusal none does.
+
+        Args:
+            mishaps: what befalls chunks on their way
+            chunks: break off after so many; the application then waits for the next one
+        """
+        frames = frames_of(draft.data)
+        self._begin(bytes=len(draft.data), frames=len(frames), mishaps=[str(mishap) for mishap in mishaps])
+        for frame, data in sent(frames if chunks is None else frames[: chunks + 1], mishaps):
+            self._device.write(data)
+            if frame.kind != END and self._dialect.given_up.matches(self._wait(answer_to(frame, self._dialect))):
+                return
 
     def type(self, text: str) -> None:
         """Type a line on the console: what the firmware asks for beside its URL."""
@@ -404,6 +415,16 @@ class Ota:
             raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _begin(self, **told: str | int | list[str]) -> None:
+        """An update is about to be started: remember what the flash holds before."""
+        if self._running is None:
+            self.wait_for_prompt()
+        if self._first is None:
+            self._first = self.running_slot
+        self._before = self.slots
+        self._started = self.timeline.last_index
+        self.timeline.append("bench", "start", **told)
 
     def _wait_for_refusal(self, reason: Matcher) -> None:
         """Until the application has given up and said why; a switch instead fails at once, not at the deadline."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NoReturn
 
-from bench.virtual.apps import advanced_https_ota, native_ota, pre_encrypted_ota, simple_ota, unknown
+from bench.virtual.apps import advanced_https_ota, native_ota, pre_encrypted_ota, serial_ota, simple_ota, unknown
 from bench.virtual.running import Running
 
 __all__ = ["PERSONALITIES", "run"]
@@ -16,6 +16,7 @@ PERSONALITIES: Mapping[str, Callable[[Running], NoReturn]] = MappingProxyType(
         "advanced_https_ota": advanced_https_ota.run,
         "native_ota": native_ota.run,
         "pre_encrypted_ota": pre_encrypted_ota.run,
+        "serial_ota": serial_ota.run,
         "simple_ota": simple_ota.run,
     }
 )
