@@ -122,6 +122,18 @@ EXHIBITS = (
         _application(behaviour=Behaviour.TRUST_ANY_TAG),
     ),
     Exhibit(
+        "no signature is verified",
+        "test_signed::test_a_key_that_comes_second_is_not_trusted",
+        "Verifying image signature...",
+        _application(signing=None),
+    ),
+    Exhibit(
+        "the chip revision is not looked at before the image is written",
+        "test_damaged_images::test_an_image_for_later_chips_is_refused_before_it_is_written",
+        "VERIFY_CHIP_REVISION",
+        _application(idf_ver="v5.3.1"),
+    ),
+    Exhibit(
         "the application does not check the secure version",
         "test_anti_rollback::test_a_lower_secure_version_is_refused_before_the_download",
         "New firmware security version is less than eFuse programmed",
