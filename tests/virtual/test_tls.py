@@ -8,11 +8,18 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import NameOID
 
+from bench.virtual.idf.crt_bundle import Root
 from bench.virtual.idf.tls import CLOSED_BY_FIN, TIMEOUT, Transport, Trust
 from tests.virtual.lifelike import Console, Life, firmware, live
 from tests.virtual.peer import Peer, Script, answering, response, serve_with
@@ -324,3 +331,32 @@ def test_a_network_that_goes_away_is_noticed_by_keep_alive(authority: trustme.CA
         codes = [transport.read(512) for _ in range(4)]
         assert codes == [TIMEOUT, TIMEOUT, TIMEOUT, -0x4C]
         assert transport.errno == 113
+
+
+def self_signed(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
+    """As `openssl req -x509 -newkey` of the examples' README makes it: its own issuer, and no CA by extension."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    return builder.sign(key, hashes.SHA256())
+
+
+@pytest.mark.parametrize(("embedded", "accepted"), [("its own", True), ("of that name", False), ("another", False)])
+def test_a_self_signed_certificate_is_believed_where_the_bundle_has_its_name_and_key(
+    embedded: str, accepted: bool, tmp_path: Path
+) -> None:
+    """The bundle keeps no certificates: esp_crt_verify_callback looks for the issuer's name and tries its key."""
+    key, other = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+    shown = self_signed("127.0.0.1", key)
+    known = {"its own": shown, "of that name": self_signed("127.0.0.1", other), "another": self_signed("x", other)}
+    file = tmp_path / "server.pem"
+    form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    file.write_bytes(key.private_bytes(*form) + shown.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    spki = known[embedded].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    root = Root(known[embedded].subject.public_bytes(), spki)
+    with connecting(Trust(None, bundle=True, roots=(root,)), context) as (transport, peer, life):
+        assert transport.connect("https", "127.0.0.1", peer.port) is accepted
+        assert ("E esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x3000" in said(life.console)) is not accepted

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from bench.virtual.rodata import Rodata
 
-__all__ = ["Root", "anchors_of", "roots_in"]
+__all__ = ["Root", "anchors_of", "is_root", "roots_in"]
 
 _NAME = re.compile(rb"\x30(?:[\x08-\x7f]|\x81[\x80-\xff])\x31")
 _LENGTHS = 4
@@ -81,3 +82,16 @@ def anchors_of(roots: tuple[Root, ...]) -> bytes:
             continue  # a key that OpenSSL does not take would not help it anyway
         anchors += anchor.public_bytes(Encoding.DER)
     return anchors
+
+
+def is_root(certificate: bytes, roots: tuple[Root, ...]) -> bool:
+    """Is this certificate, in DER, itself an authority of the bundle? By name, key and signature, as
+    esp_crt_verify_callback compares: OpenSSL trusts a self-signed leaf only where it has all its bytes.
+    """
+    try:
+        own = x509.load_der_x509_certificate(certificate)
+        key = own.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        own.verify_directly_issued_by(own)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return Root(own.issuer.public_bytes(), key) in roots

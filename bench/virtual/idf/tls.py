@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bench.virtual.idf import errnos, mbedtls, x509
-from bench.virtual.idf.crt_bundle import Root, anchors_of
+from bench.virtual.idf.crt_bundle import Root, anchors_of, is_root
 from bench.virtual.idf.err import EspErr
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
@@ -182,6 +182,8 @@ class Transport:
         try:
             secured = network.secure(plain, context, host)
         except ssl.SSLCertVerificationError as error:
+            if error.verify_code == x509.SELF_SIGNED_LEAF and self._trust_root_as_leaf(context, host, port):
+                return self._handshake(network.connect(host, port, self._timeout_ms), context, host, port)
             if error.verify_code not in x509.NAME_MISMATCHES or not x509.is_address(host):
                 raise
             # OpenSSL never matches an address with a Common Name, mbedTLS does: look at the certificate.
@@ -196,6 +198,23 @@ class Transport:
         # An end within a record must be told from a close_notify; typeshed does not know the attribute.
         secured.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         return secured
+
+    def _trust_root_as_leaf(self, context: ssl.SSLContext, host: str, port: int) -> bool:
+        """Whether the server showed an authority of the bundle as its own certificate, which `context` then trusts."""
+        if not self._trust.bundle:
+            return False
+        look = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        look.check_hostname = False
+        look.verify_mode = ssl.CERT_NONE
+        look.set_ciphers(_CIPHERS)
+        look.maximum_version = context.maximum_version
+        network = self._machine.network
+        with network.secure(network.connect(host, port, self._timeout_ms), look, host) as seen:
+            leaf = seen.getpeercert(binary_form=True)
+        if leaf is None or not is_root(leaf, self._trust.roots):
+            return False
+        context.load_verify_locations(cadata=leaf)
+        return True
 
     def _handshake_failed(self, failure: OSError) -> int:
         """esp_mbedtls_handshake."""

@@ -9,7 +9,14 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-__all__ = ["NAME_MISMATCHES", "common_name_matches", "flags_of_openssl", "is_address", "verify_info"]
+__all__ = [
+    "NAME_MISMATCHES",
+    "SELF_SIGNED_LEAF",
+    "common_name_matches",
+    "flags_of_openssl",
+    "is_address",
+    "verify_info",
+]
 
 EXPIRED = 0x01
 CN_MISMATCH = 0x04
@@ -19,6 +26,9 @@ EXT_KEY_USAGE = 0x1000
 FUTURE = 0x0200
 BAD_MD = 0x4000
 BAD_KEY = 0x010000
+
+SELF_SIGNED_LEAF = 18
+"""X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT"""
 
 NAME_MISMATCHES = (62, 63, 64)
 """X509_V_ERR_HOSTNAME_MISMATCH, …EMAIL…, …IP_ADDRESS…"""
