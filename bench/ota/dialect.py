@@ -6,7 +6,7 @@ Facts: examples/system/ota/*/main/*.c of ESP-IDF v5.1 to v5.3; docs/serial-updat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from bench.errors import BenchError
@@ -34,6 +34,7 @@ class Dialect:
 
 _NATIVE = "native_ota_example"
 _SIMPLE = "simple_ota_example"
+_RESTARTED = "2nd stage bootloader"
 _SERIAL = "serial_ota"
 
 
@@ -79,8 +80,16 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 )
 
 
-def dialect_of(app: str) -> Dialect:
-    """The dialect of an application. Raises `BenchError` for one that the bench does not know."""
+def dialect_of(app: str, idf_ver: str = "") -> Dialect:
+    """The dialect of an application as a release of ESP-IDF has it.
+
+    Raises:
+        BenchError: the bench does not know that application
+    """
     if app not in DIALECTS:
         raise BenchError(f"the bench does not know how {app!r} tells what it does; known are {', '.join(DIALECTS)}")
-    return DIALECTS[app]
+    dialect = DIALECTS[app]
+    if idf_ver.startswith("v4."):  # esp_https_ota posts no events yet, and simple_ota just restarts
+        success = _RESTARTED if app == "simple_ota" else dialect.success
+        dialect = replace(dialect, prints_events=False, success=success)
+    return dialect

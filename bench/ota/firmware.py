@@ -49,6 +49,12 @@ class Firmware:
         return PROJECTS.get(self.build.project_name, self.build.project_name)
 
     @property
+    def idf_ver(self) -> str:
+        """The ESP-IDF that it was built with, as `git describe` has it; empty where it does not say."""
+        description = self.build.image.app_desc
+        return description.idf_ver if description is not None else ""
+
+    @property
     def slot_size(self) -> int:
         """Bytes of an OTA slot: what the largest update may have."""
         return self.build.partition_table.ota_slots[0].size
