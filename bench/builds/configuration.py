@@ -5,7 +5,6 @@ from __future__ import annotations
 from bench.builds.releases import line_of
 from bench.builds.sdkconfig import Sdkconfig, Value
 from bench.builds.spec import SWITCHES, BuildSpec
-from bench.flash.partition_table import TABLE_OFFSET
 from bench.images import Arch
 
 __all__ = ["configuration_of"]
@@ -62,7 +61,7 @@ def _flash(spec: BuildSpec) -> dict[str, Value]:
         "PARTITION_TABLE_CUSTOM": not stock,
         "PARTITION_TABLE_CUSTOM_FILENAME": layout.csv_name if not stock else "partitions.csv",
         "PARTITION_TABLE_FILENAME": layout.csv_name,
-        "PARTITION_TABLE_OFFSET": TABLE_OFFSET,
+        "PARTITION_TABLE_OFFSET": layout.table_offset,
         "PARTITION_TABLE_MD5": True,
         "BOOTLOADER_OFFSET_IN_FLASH": target.bootloader_offset,
     }

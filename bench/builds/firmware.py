@@ -14,7 +14,6 @@ from bench.builds.releases import line_of
 from bench.builds.rodata import COMPILE_DATE, COMPILE_TIME, Dialect, component_strings, filler, packed
 from bench.builds.spec import BuildSpec
 from bench.builds.targets import Target
-from bench.flash.partition_table import TABLE_OFFSET
 from bench.images import AppDesc, BootloaderDesc, Image, behaviour_field
 
 __all__ = ["application", "bootloader"]
@@ -134,6 +133,7 @@ def _rodata(spec: BuildSpec) -> bytes:
         strings.append("CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y")
         strings.append(f"CONFIG_EXAMPLE_HTTP_REQUEST_SIZE={spec.http_request_size}")
     strings += [f"CONFIG_{symbol}=y" for symbol in spec.config]
+    strings.append(f"CONFIG_PARTITION_TABLE_OFFSET=0x{spec.table_offset:x}")
     if spec.app != "simple_ota" and spec.virtual_app.networked:
         strings.append(f"CONFIG_EXAMPLE_OTA_RECV_TIMEOUT={spec.recv_timeout_ms}")
     if spec.virtual_app.networked:
@@ -155,7 +155,7 @@ def _bootloader_strings(spec: BuildSpec) -> list[str]:
 
 def _settings(spec: BuildSpec, target: Target) -> list[str]:
     """Options that leave no string in a real bootloader, spelled out, so that the virtual one knows them."""
-    settings = [f"CONFIG_PARTITION_TABLE_OFFSET=0x{TABLE_OFFSET:x}"]
+    settings = [f"CONFIG_PARTITION_TABLE_OFFSET=0x{spec.table_offset:x}"]
     if spec.has_rollback:
         settings.append("CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE=y")
     if spec.has_anti_rollback:

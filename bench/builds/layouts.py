@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from bench.errors import BuildError
 from bench.flash import PartitionTable
+from bench.flash.partition_table import TABLE_OFFSET
 
 __all__ = ["LAYOUTS", "Layout", "layout_of"]
 
@@ -23,6 +24,7 @@ class Layout:
         flash_size: as esptool spells it, e.g. ``"4MB"``
         rollback: whether builds with this layout have CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE unless told otherwise
         anti_rollback: the same for CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK, with emulated eFuses
+        table_offset: CONFIG_PARTITION_TABLE_OFFSET, which moves all partitions that the CSV gives no offset
     """
 
     name: str
@@ -31,6 +33,7 @@ class Layout:
     flash_size: str
     rollback: bool
     anti_rollback: bool = False
+    table_offset: int = TABLE_OFFSET
 
     @property
     def flash_bytes(self) -> int:
@@ -38,7 +41,7 @@ class Layout:
 
     @property
     def table(self) -> PartitionTable:
-        return PartitionTable.from_csv(self.csv, flash_size=self.flash_bytes)
+        return PartitionTable.from_csv(self.csv, flash_size=self.flash_bytes, table_offset=self.table_offset)
 
 
 _TWO_OTA = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bench.builds.apps import VirtualApp, app_of
@@ -15,6 +15,7 @@ from bench.builds.rodata import Dialect
 from bench.builds.signing import Signing
 from bench.builds.targets import Target, target_of
 from bench.errors import BuildError
+from bench.flash.partition_table import TABLE_OFFSET
 from bench.images import Behaviour
 
 __all__ = ["FROM_STDIN", "SWITCHES", "BuildSpec"]
@@ -51,6 +52,7 @@ class BuildSpec:
         secure_version: CONFIG_BOOTLOADER_APP_SECURE_VERSION; 0 unless the build has anti-rollback
         url: of the update; FROM_STDIN: read from the console
         layout: two_ota, factory_two_ota, two_ota_large or anti_rollback
+        table_offset: CONFIG_PARTITION_TABLE_OFFSET; moves the partitions of stock layouts
         idf_ver: release of ESP-IDF whose words it speaks
         rollback: CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE; None: as the layout has it, where the application confirms
         anti_rollback: CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK; None: as the layout has it
@@ -84,6 +86,7 @@ class BuildSpec:
     secure_version: int = 0
     url: str = FROM_STDIN
     layout: str = "two_ota"
+    table_offset: int = TABLE_OFFSET
     idf_ver: str = DEFAULT_RELEASE
     rollback: bool | None = None
     anti_rollback: bool | None = None
@@ -120,7 +123,7 @@ class BuildSpec:
 
     @property
     def partition_layout(self) -> Layout:
-        return layout_of(self.layout)
+        return replace(layout_of(self.layout), table_offset=self.table_offset)
 
     @property
     def has_anti_rollback(self) -> bool:

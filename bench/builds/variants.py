@@ -26,6 +26,9 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
         "ota_resumption": "goes on where it was broken off (v5.5)",
         "ota_resumption_partial_download": "both",
         "verify_revision": "as default: v5.5 always looks at the chip's revision",
+        "spiram": "with external memory, which changes nothing here",
+        "tls1_3": "speaks TLS 1.3",
+        "tls1_3_only_dynamic": "the same, with dynamic buffers, which change nothing here",
         "on_update_no_sb_rsa": "verifies an RSA signature; needs --signing-key",
         "on_update_no_sb_ecdsa": "verifies an ECDSA signature (version 1, ESP32); needs --signing-key",
     }
@@ -63,10 +66,13 @@ def variant(name: str, app: str, idf_ver: str, signing_key: bytes | None = None)
         options |= {"layout": "anti_rollback", "secure_version": 1}
     if "partial_download" in name:
         options |= {"partial_http_download": True, "log_level": "debug"}
+    if name.startswith("tls1_3"):
+        options["config"] = ("EXAMPLE_SKIP_COMMON_NAME_CHECK", "MBEDTLS_SSL_PROTO_TLS1_3")
     if "ota_resumption" in name:
         options["ota_resumption"] = True
     if name in _SCHEMES:
         if signing_key is None:
             raise BuildError(f"variant {name} is signed: give a key (--signing-key FILE)")
         options["signing"] = Signing(_SCHEMES[name], signing_key)
+        options["table_offset"] = 0xC000  # the signed bootloader's tests leave it more room
     return options

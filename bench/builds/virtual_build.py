@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from bench.builds.configuration import configuration_of
@@ -17,7 +18,7 @@ from bench.builds.sdkconfig import as_json, as_text
 from bench.builds.spec import BuildSpec
 from bench.errors import BuildError
 from bench.flash import OtaData, Partition
-from bench.flash.partition_table import TABLE_OFFSET
+from bench.images.encrypted import encrypt
 
 __all__ = ["VirtualBuild", "write_build"]
 
@@ -39,11 +40,13 @@ class VirtualBuild(BuildSpec):
         assert otadata is not None, "every layout of the bench has otadata"
         config = configuration_of(self)
         flasher_args = _flasher_args(self, otadata, first)
+        app = application(self).to_bytes()
         return {
             _BOOTLOADER: bootloader(self).to_bytes(),
             _TABLE: table.to_bytes(),
             _OTADATA: OtaData.erased().to_bytes(),
-            f"{self.app}.bin": application(self).to_bytes(),
+            f"{self.app}.bin": app,
+            **_encrypted(self, app),
             "flasher_args.json": _json(flasher_args),
             "flash_args": _flash_args(flasher_args),
             "project_description.json": _json(_project_description(self)),
@@ -69,6 +72,14 @@ def write_build(spec: VirtualBuild, out: Path) -> None:
             raise BuildError(f"{where}: {error.strerror}; choose another --out, or make room there") from None
 
 
+def _encrypted(spec: BuildSpec, app: bytes) -> dict[str, bytes]:
+    """What create_esp_enc_img of esp_encrypted_img makes beside the application, for a server to publish."""
+    if spec.private_key_pem is None:
+        return {}
+    rng = Random(spec.fingerprint)
+    return {f"{spec.app}_secure.bin": encrypt(app, spec.private_key_pem, rng=rng)}
+
+
 def _json(value: object) -> bytes:
     return (json.dumps(value, indent=4) + "\n").encode()
 
@@ -82,7 +93,7 @@ def _flasher_args(spec: BuildSpec, otadata: Partition, first: Partition) -> dict
     parts = {
         "bootloader": (spec.target.bootloader_offset, _BOOTLOADER),
         "app": (first.offset, f"{spec.app}.bin"),
-        "partition-table": (TABLE_OFFSET, _TABLE),
+        "partition-table": (spec.table_offset, _TABLE),
         "otadata": (otadata.offset, _OTADATA),
     }
     return {

@@ -72,7 +72,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--variant",
         metavar="NAME",
         help="configure it as ESP-IDF's own tests do: default, anti_rollback, partial_download, ota_resumption, "
-        "ota_resumption_partial_download, verify_revision, on_update_no_sb_rsa or on_update_no_sb_ecdsa; "
+        "ota_resumption_partial_download, verify_revision, spiram, tls1_3, tls1_3_only_dynamic, "
+        "on_update_no_sb_rsa or on_update_no_sb_ecdsa; "
         "options given beside it count more",
     )
     _add_switches(parser)

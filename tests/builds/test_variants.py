@@ -78,9 +78,22 @@ def test_signed_variants_take_a_key(name: str, ca: Path, tmp_path: Path) -> None
         key.write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(*form))
     out = tmp_path / "build"
     assert run(*words(ca, out, "simple_ota", name), "--signing-key", key) == 0
-    assert Build.load(out).enabled("SECURE_SIGNED_ON_UPDATE_NO_SECURE_BOOT")
+    build = Build.load(out)
+    assert build.enabled("SECURE_SIGNED_ON_UPDATE_NO_SECURE_BOOT")
+    assert build.sdkconfig["PARTITION_TABLE_OFFSET"] == 0xC000
+    assert [file.offset for file in build.flash_files if file.part == "partition-table"] == [0xC000]
+    assert run(*words(ca, out, "simple_ota", name, idf="v5.3.1"), "--signing-key", key) == 0
+    table = Build.load(out).partition_table
+    assert [slot.offset for slot in (table.factory, *table.ota_slots) if slot] == [0x20000, 0x120000, 0x220000]
     with pytest.raises(BuildError, match="--signing-key"):
         run(*words(ca, out, "simple_ota", name))
+
+
+@pytest.mark.parametrize("name", ["spiram", "tls1_3", "tls1_3_only_dynamic"])
+def test_simple_ota_is_built_in_its_variants(name: str, ca: Path, tmp_path: Path) -> None:
+    out = tmp_path / "build"
+    assert run(*words(ca, out, "simple_ota", name)) == 0
+    assert Build.load(out).enabled("MBEDTLS_SSL_PROTO_TLS1_3") == name.startswith("tls1_3")
 
 
 def test_options_beside_a_variant_count_more(ca: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bench.builds.targets import TARGETS
 from bench.errors import BuildError
 from bench.flash import OtaData, PartitionTable
 from bench.images import Image, read_behaviour
+from bench.images.encrypted import decrypt
 from tests.builds.making import ca_pem, private_key_pem, spec
 from tests.reference import reference
 
@@ -243,6 +244,8 @@ def test_the_key_is_in_no_other_file_and_in_no_repr() -> None:
     build = spec(app="pre_encrypted_ota")
     secret = private_key_pem().splitlines()[3]
     assert [name for name, data in build.files().items() if secret in data] == ["pre_encrypted_ota.bin"]
+    made = build.files()  # the image for the server is of the key's public half
+    assert decrypt(made["pre_encrypted_ota_secure.bin"], build.private_key_pem or b"") == made["pre_encrypted_ota.bin"]
     assert secret.decode() not in repr(build)
 
 
