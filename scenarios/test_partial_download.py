@@ -21,6 +21,7 @@ def ranges(length: int, size: int, *, start: int = 0) -> list[str]:
     return [*asked, f"GET bytes={start + len(asked) * size}-"]
 
 
+@pytest.mark.covers("advanced_https_ota: partial_request")
 @pytest.mark.parametrize(
     "size",
     [

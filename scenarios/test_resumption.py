@@ -47,6 +47,7 @@ def test_an_update_goes_on_where_it_was_cut(ota: Ota, release: Draft) -> None:
     assert ota.slots[ota.other_slot].version == "2"
 
 
+@pytest.mark.covers("advanced_https_ota: ota_resumption")
 @resuming
 @pytest.mark.needs("power_cut")
 def test_an_update_goes_on_where_power_was_lost(ota: Ota, release: Draft) -> None:
@@ -113,6 +114,7 @@ def test_a_server_that_ignores_the_range_spoils_the_image(ota: Ota, release: Dra
     ota.note_finding("v5.5 takes the whole file that answers a resumed range for the rest of it")
 
 
+@pytest.mark.covers("advanced_https_ota: ota_resumption_range_request_support_detection")
 @resuming_v6
 def test_v6_notices_a_server_that_ignores_the_range(ota: Ota, release: Draft) -> None:
     """Since v6.0 the answer is looked at, and the image is downloaded from its beginning instead."""
@@ -150,7 +152,9 @@ def test_v6_starts_afresh_where_the_file_is_too_short_for_the_range(ota: Ota, re
     assert ota.answers() == [416, 200]
 
 
+@pytest.mark.covers("advanced_https_ota: ota_resumption_partial_download_request")
 @resuming_in_parts
+@pytest.mark.needs("power_cut")
 def test_a_partial_download_goes_on_in_parts(ota: Ota, release: Draft) -> None:
     """Resumed, a download in ranges goes on with the range that begins where it stopped."""
     new, size = release.version("2"), 16 * KIB

@@ -7,11 +7,18 @@ import pytest
 from bench.flash import OtaImgState
 from bench.ota import Draft, Ota
 from bench.ota.words import CHIP_ID
-from bench.server import Cut, NotFound, WrongCertificate
+from bench.server import Chunked, Cut, NotFound, WrongCertificate
 from bench.timeline import happened, said
 
 native = pytest.mark.firmware(app="native_ota")
 simple = pytest.mark.firmware(app="simple_ota")
+covering = pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param("native_ota", marks=[native, pytest.mark.covers("native_ota: base")]),
+        pytest.param("simple_ota", marks=[simple, pytest.mark.covers("simple_ota: base")]),
+    ],
+)
 both = pytest.mark.parametrize(
     "example", [pytest.param("native_ota", marks=native), pytest.param("simple_ota", marks=simple)]
 )
@@ -29,7 +36,7 @@ def test_a_newer_version_is_installed(ota: Ota, release: Draft, example: str) ->
     assert ota.slots[ota.other_slot].project_name == example
 
 
-@both
+@covering
 def test_three_updates_in_a_row_alternate_the_slots(ota: Ota, release: Draft, example: str) -> None:
     """Each update goes to the slot that does not run, and each boots its own version."""
     slots = []
@@ -47,6 +54,16 @@ def test_an_older_version_is_installed(ota: Ota, release: Draft, example: str) -
 
     ota.expect_updated(version="0")
     assert ota.slots[ota.other_slot].version == "0", example
+
+
+@pytest.mark.covers("native_ota: chunked")
+@native
+def test_native_ota_takes_an_image_in_chunks(ota: Ota, release: Draft) -> None:
+    """Without a length announced, the end of the last chunk is the end of the image."""
+    ota.start(release.version("2").served(Chunked()))
+
+    ota.expect_updated(version="2")
+    ota.expect_fault("chunked")
 
 
 @native
@@ -101,6 +118,7 @@ def test_simple_ota_installs_its_own_version_again(ota: Ota, release: Draft) -> 
     assert ota.slots[ota.other_slot].version == "1"
 
 
+@pytest.mark.covers("native_ota: truncated_bin")
 @native
 def test_native_ota_refuses_a_truncated_image(ota: Ota, release: Draft) -> None:
     """Only the first 64,000 bytes were published: the image fails its validation."""
@@ -117,6 +135,7 @@ def test_simple_ota_refuses_a_truncated_image(ota: Ota, release: Draft) -> None:
     ota.expect_refused("Firmware upgrade failed")
 
 
+@pytest.mark.covers("native_ota: truncated_header")
 @native
 def test_native_ota_refuses_a_truncated_header(ota: Ota, release: Draft) -> None:
     """Only the first 180 bytes were published: there is no whole description to read."""
@@ -134,6 +153,7 @@ def test_simple_ota_refuses_a_truncated_header(ota: Ota, release: Draft) -> None
     ota.expect_refused("Complete headers were not received")
 
 
+@pytest.mark.covers("native_ota: random")
 @native
 def test_native_ota_refuses_random_bytes(ota: Ota, release: Draft) -> None:
     """A finding: the slot is erased and whatever came is printed as a version before the first byte is looked at."""
