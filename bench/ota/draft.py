@@ -7,6 +7,7 @@ from random import SystemRandom
 
 from bench.builds import Build
 from bench.errors import BenchError
+from bench.flash import encryption as flash_encryption
 from bench.images import Behaviour, Image
 from bench.images.damage import with_flipped_bit
 from bench.images.derive import merged, padded_to, with_app_desc, with_header, with_trailing
@@ -103,6 +104,11 @@ class Draft:
     def encrypted(self, public_key: bytes) -> Draft:
         """Pre-encrypted for `esp_encrypted_img` with a public key (PEM): RSA-3072, or P-256 for the ECIES scheme."""
         return replace(self, payload=encrypt(self.data, public_key, rng=SystemRandom()))
+
+    def flash_encrypted(self, key: bytes, address: int) -> Draft:
+        """As it stands in the flash of a board with flash encryption, at this address (a multiple of 16)."""
+        padding = b"\xff" * (-len(self.data) % 16)
+        return replace(self, payload=flash_encryption.encrypt(key, address, self.data + padding))
 
     def with_flipped_tag(self) -> Draft:
         """Pre-encrypted, with one bit of the AES-GCM tag inverted."""

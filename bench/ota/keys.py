@@ -27,6 +27,11 @@ class Keys:
         return cls()
 
     @cached_property
+    def flash_key(self) -> bytes:
+        """The key of the device's flash encryption, 32 bytes: random, and never two equal halves."""
+        return secrets.token_bytes(32)
+
+    @cached_property
     def device_private(self) -> bytes:
         """RSA-3072: the key that pre_encrypted_ota embeds."""
         return _private(self._rsa)

@@ -196,6 +196,7 @@ class Board:
         """Run from a reset to the next; the reason of the next."""
         machine = self.machine
         machine.reset_reason = reason
+        machine.flash.cipher = None
         machine.clock.restart()
         self._set_running(True)
         self.resets += 1

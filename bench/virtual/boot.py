@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from bench.virtual import panic
 from bench.virtual.bootloader.start import Loaded, run_bootloader
+from bench.virtual.cipher import FlashCipher
 from bench.virtual.first_stage import load_bootloader
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
@@ -26,8 +27,11 @@ def run(machine: Machine) -> NoReturn:
 
 def run_to_app_main(machine: Machine) -> Running:
     """Boot as far as the call of app_main. Where there is nothing to boot it resets or idles, and does not return."""
+    machine.flash.cipher = cipher = FlashCipher.of(machine.efuse.blocks)
     bootloader = load_bootloader(machine)
     loaded = run_bootloader(machine, bootloader)
+    if cipher is not None:
+        machine.flash.cipher = cipher.knowing(loaded.table)
     if not _first_instruction_is_legal(loaded):
         panic.first_instruction(machine, loaded.image, loaded.options.wdt_ms)
     desc = loaded.image.app_desc

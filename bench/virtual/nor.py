@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.virtual.cipher import BLOCK, FlashCipher
 from bench.virtual.door import Door
 from bench.virtual.store import Store
 
@@ -51,14 +52,21 @@ class NorFlash:
         self._check = check
         self.door = door
         self.size = size
+        self.cipher: FlashCipher | None = None
+        """Between the processor and the flash; the firmware of each life sets it up, the ROM's loader has none."""
         self.lost_bits = 0
         """How often a program operation wanted a bit at 1 that had been programmed to 0 (it stays 0)."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read; ValueError outside the chip."""
+        """Read, decrypted where there is a cipher; ValueError outside the chip."""
         self._check()
         self._within(offset, length)
-        return self._store.read(offset, length)
+        if self.cipher is None or not self.cipher.covers(offset):
+            return self._store.read(offset, length)
+        before = offset % BLOCK
+        size = before + length
+        data = self._store.read(offset - before, size + -size % BLOCK)
+        return self.cipher.seen(offset - before, data)[before:size]
 
     def erase(self, offset: int, length: int, purpose: str) -> None:
         """Set sectors to 0xFF; each sector is one operation at the door, of which the middle is half a sector.
@@ -79,9 +87,16 @@ class NorFlash:
             )
 
     def program(self, offset: int, data: bytes, purpose: str) -> None:
-        """Clear the bits that are 0 in `data`; one operation, of which the middle is the first half of the bytes."""
+        """Clear the bits that are 0 in `data`; one operation, of which the middle is the first half of the bytes.
+
+        Raises:
+            ValueError: outside the chip
+            FormatError: to be encrypted, and not aligned to 16 bytes
+        """
         self._check()
         self._within(offset, len(data))
+        if self.cipher is not None and self.cipher.covers(offset):
+            data = self.cipher.stored(offset, data)
         self.door.change(
             purpose,
             half=lambda: self._clear(offset, data[: len(data) // 2]),

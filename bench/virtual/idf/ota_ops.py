@@ -13,6 +13,7 @@ from bench.flash.otadata import SECTOR_SIZE, OtaData, OtaImgState, SelectEntry
 from bench.flash.partition import Partition
 from bench.images import AppDesc, Behaviour
 from bench.virtual.bootloader.verify import ImageVerifier
+from bench.virtual.cipher import BLOCK
 from bench.virtual.idf.efuse import SecureVersion
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.secure_boot import signatures_of
@@ -46,6 +47,8 @@ class OtaHandle:
     partition: Partition
     need_erase: bool
     wrote: int = 0
+    partial: bytes = b""
+    """On a board with flash encryption: what does not fill a block of 16 bytes yet."""
 
 
 class OtaOps:
@@ -124,14 +127,43 @@ class OtaOps:
                 self._erase(partition, wrote, (last - first + 1) * SECTOR_SIZE)
             elif first != last:
                 self._erase(partition, (first + 1) * SECTOR_SIZE, (last - first) * SECTOR_SIZE)
-        if wrote == 0 and data[0] != _IMAGE_MAGIC:
+        if wrote == 0 and not handle.partial and data[0] != _IMAGE_MAGIC:
             self._log.error(_TAG, f"OTA image has invalid magic byte (expected 0xE9, saw 0x{data[0]:02x})")
             raise EspError(EspErr.ESP_ERR_OTA_VALIDATE_FAILED)
         if wrote + size > partition.size:
             raise EspError(EspErr.ESP_ERR_INVALID_SIZE)
-        self._flash.program(partition.offset + wrote, data, "ota:write")
-        self._clock.sleep(size / 1024 * _PROGRAM_MS_PER_KIB)
-        handle.wrote += size
+        if self._flash.cipher is not None:
+            data = handle.partial + data
+            size = len(data) // BLOCK * BLOCK
+            data, handle.partial = data[:size], data[size:]
+        self._append(handle, data)
+
+    def write_with_offset(self, handle: OtaHandle, data: bytes, offset: int) -> None:
+        """esp_ota_write_with_offset: write anywhere in the slot, which was erased when the update was begun.
+
+        Raises:
+            EspError: ESP_ERR_INVALID_ARG for a part of a block of 16 bytes on a board with flash encryption,
+                ESP_ERR_INVALID_SIZE beyond the slot
+        """
+        assert not handle.need_erase, "must erase the partition before writing to it"
+        if self._flash.cipher is not None and len(data) % BLOCK:
+            self._log.error(_TAG, "Size should be 16byte aligned for flash encryption case")
+            raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        if offset + len(data) > handle.partition.size:
+            raise EspError(EspErr.ESP_ERR_INVALID_SIZE)
+        self._flash.program(handle.partition.offset + offset, data, "ota:write")
+        self._clock.sleep(len(data) / 1024 * _PROGRAM_MS_PER_KIB)
+        handle.wrote += len(data)
+
+    def _append(self, handle: OtaHandle, data: bytes) -> None:
+        """esp_partition_write of the next bytes; behind a part of a block (a resumed update) nothing is encrypted."""
+        if not data:
+            return
+        if self._flash.cipher is not None and handle.wrote % BLOCK:
+            raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        self._flash.program(handle.partition.offset + handle.wrote, data, "ota:write")
+        self._clock.sleep(len(data) / 1024 * _PROGRAM_MS_PER_KIB)
+        handle.wrote += len(data)
 
     def end(self, handle: OtaHandle) -> None:
         """esp_ota_end: verify what was written.
@@ -141,6 +173,9 @@ class OtaOps:
         """
         if handle.wrote == 0:
             raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        if handle.partial:
+            self._append(handle, handle.partial.ljust(BLOCK, b"\xff"))
+            handle.partial = b""
         if not self._verify(handle.partition):
             self._log.error(_TAG, "New image failed verification")  # since v5.5
             raise EspError(EspErr.ESP_ERR_OTA_VALIDATE_FAILED)
