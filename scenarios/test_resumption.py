@@ -31,6 +31,7 @@ def broken_off(ota: Ota, draft: Draft) -> str:
     return release.path
 
 
+@pytest.mark.covers("aws: OTAE2EDisconnectResume")
 @resuming
 def test_an_update_goes_on_where_it_was_cut(ota: Ota, release: Draft) -> None:
     """After a cut and a reset only the rest of the image is asked for, from the last whole KiB on."""
@@ -64,6 +65,21 @@ def test_an_update_goes_on_where_power_was_lost(ota: Ota, release: Draft) -> Non
     ota.wait_until_ready()
     assert ota.requests() == [f"GET bytes={99 * KIB}-"]
     ota.expect_verdict("updated")
+
+
+@pytest.mark.covers("advanced_https_ota: ota_resumption_flash_enc")
+@pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v5.5", flash_encryption=True)
+def test_an_update_goes_on_where_it_was_cut_on_an_encrypted_board(ota: Ota, release: Draft) -> None:
+    """Resumption counts plain bytes: what stands encrypted in the slot is gone on from, and the whole image boots."""
+    new = release.version("2")
+    path = broken_off(ota, new)
+
+    ota.start_again(ota.server.publish(path, new.data))
+    ota.expect_boot_after_update(version="2")
+    ota.wait_until_ready()
+    assert ota.requests() == [f"GET bytes={KEPT}-"]
+    ota.expect_verdict("updated")
+    assert ota.slots[ota.other_slot].version == "2"
 
 
 @resuming

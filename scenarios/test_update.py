@@ -9,6 +9,11 @@ from bench.ota.words import CHIP_ID, DOWNLOADED
 from bench.timeline import ABORT, FINISH, START, UPDATE_BOOT_PARTITION, VERIFY_CHIP_ID, forbid, said
 
 
+@pytest.mark.covers(
+    "advanced_https_ota: base",
+    "aws: OTAE2EGreaterVersion",
+    "app_update: esp_ota_get_running_partition points to correct address",
+)
 def test_update_to_a_newer_version(ota: Ota, release: Draft) -> None:
     """A newer version is downloaded, written to the other slot, booted from there, and confirmed."""
     ota.start(release.version("2"))
@@ -32,6 +37,11 @@ def test_every_payload_is_the_right_one(ota: Ota, release: Draft, chip_id: int) 
     ota.expect_updated(version="2")
 
 
+@pytest.mark.covers(
+    "advanced_https_ota: base",
+    "aws: OTAE2EBackToBackDownloads",
+    "app_update: esp_ota_get_next_update_partition logic",
+)
 def test_three_updates_in_a_row_alternate_the_slots(ota: Ota, release: Draft) -> None:
     """Each update goes to the slot that does not run, and each boots its own version."""
     slots = []
@@ -44,6 +54,7 @@ def test_three_updates_in_a_row_alternate_the_slots(ota: Ota, release: Draft) ->
     assert slots == [ota.other_slot, ota.first_slot, ota.other_slot]
 
 
+@pytest.mark.covers("aws: OTAE2ESameVersion")
 @pytest.mark.needs("version_check")
 def test_the_same_version_is_refused(ota: Ota, release: Draft) -> None:
     """The version that runs already is not installed again."""
@@ -53,6 +64,7 @@ def test_the_same_version_is_refused(ota: Ota, release: Draft) -> None:
     ota.expect_absent(VERIFY_CHIP_ID, FINISH)
 
 
+@pytest.mark.covers("app_update: Switching between factory, OTA0, OTA1, OTA0")
 @pytest.mark.firmware(layout="factory_two_ota")
 def test_the_factory_image_is_left_for_ever(ota: Ota, release: Draft) -> None:
     """From the factory slot the first update goes to ota_0, the next ones between the OTA slots, never back."""
