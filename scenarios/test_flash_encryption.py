@@ -9,14 +9,12 @@ import pytest
 
 from bench.flash import OtaImgState
 from bench.ota import Draft, Keys, Lost, Ota
-from bench.server import Cut
 from bench.timeline import said
 
 pytestmark = [pytest.mark.needs("power_cut"), pytest.mark.firmware(flash_encryption=True)]
 
 NATIVE = pytest.mark.firmware(app="native_ota", flash_encryption=True)
 SIMPLE = pytest.mark.firmware(app="simple_ota", flash_encryption=True)
-RESUMING = pytest.mark.firmware(flash_encryption=True, ota_resumption=True, version_check=False, idf_ver="v5.5")
 SERIAL = pytest.mark.firmware(app="serial_ota", flash_encryption=True)
 
 
@@ -68,27 +66,6 @@ def test_simple_ota_updates_an_encrypted_board(ota: Ota, release: Draft) -> None
 
     ota.expect_updated(version="2")
     ota.expect_absent(said(level="E"))
-
-
-@RESUMING
-@pytest.mark.needs("ota_resumption")
-@pytest.mark.covers("advanced_https_ota: ota_resumption_flash_enc")
-def test_an_update_of_an_encrypted_board_goes_on_where_it_was_cut(ota: Ota, release: Draft) -> None:
-    """What was written before a cut and a reset is kept: the rest is encrypted behind it, and the whole boots."""
-    update = release.version("2")
-    path = ota.start(update.served(Cut(after=100_000))).path
-    ota.expect_gives_up("Complete data was not received.")
-    ota.expect_fault("cut")
-    ota.reset()
-    ota.wait_for_prompt()
-    assert ota.running_version == "1"
-
-    ota.start_again(ota.server.publish(path, update.data))
-    ota.expect_boot_after_update(version="2")
-    ota.wait_until_ready()
-    assert ota.requests() == [f"GET bytes={100_000 // 1024 * 1024}-"]
-    ota.expect_verdict("updated")
-    assert ota.slots[ota.other_slot].version == "2"
 
 
 @SERIAL
