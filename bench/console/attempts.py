@@ -151,7 +151,13 @@ def same_slot(boot: Boot, other: Boot) -> bool | None:
 
 
 def same_image(boot: Boot, other: Boot) -> bool | None:
-    """Do two boots run the same image? None where they do not say."""
+    """Do two boots run the same image? None where they do not say.
+
+    Another version is another image even where the ELF file's hash is the same: an image can be derived from a built
+    one without building it again.
+    """
+    if None not in (boot.app_version, other.app_version) and boot.app_version != other.app_version:
+        return False
     mine, theirs = boot.elf_sha256, other.elf_sha256
     if mine is not None and theirs is not None:
         # How many digits are printed is an option of the build.

@@ -76,14 +76,14 @@ class Device:
             self.log("E", "boot", "OTA app partition slot 0 is not bootable")
         return self.log("I", "boot", f"Loaded app from partition at offset 0x{SLOTS[slot]:x}")
 
-    def description(self, version: str, *, secure: int | None = None) -> Device:
+    def description(self, version: str, *, secure: int | None = None, elf: str | None = None) -> Device:
         """The application's description of itself."""
         self.log("I", "cpu_start", "Unicore app").log("I", "app_init", "Application information:")
         self.log("I", "app_init", "Project name:     advanced_https_ota")
         self.log("I", "app_init", f"App version:      {version}")
         if secure is not None:
             self.log("I", "app_init", f"Secure version:   {secure}")
-        self.log("I", "app_init", f"ELF file SHA256:  {version.encode().hex():0>9.9}...")
+        self.log("I", "app_init", f"ELF file SHA256:  {elf or version.encode().hex():0>9.9}...")
         return self.log("I", "app_init", "ESP-IDF:          v5.3.1").log("I", "heap_init", "Initializing.")
 
     def main(self) -> Device:

@@ -299,9 +299,10 @@ def test_what_failed_long_before_the_update_is_not_its_reason() -> None:
     assert found.reason == "esp_https_ota: data read -1, errno 128"
 
 
-def simple() -> Device:
+def simple(*, elf: str | None = None) -> Device:
     """`simple_ota` of v4.4, which says nothing about success: up to the second verification of the image."""
-    device = Device(tag="simple_ota_example").rom().bootloader("factory").description("1").say("Starting OTA example")
+    device = Device(tag="simple_ota_example").rom().bootloader("factory").description("1", elf=elf)
+    device.say("Starting OTA example")
     device.log("I", "esp_https_ota", "Starting OTA...")
     device.log("I", "esp_https_ota", "Writing to partition subtype 16 at offset 0x110000")
     for _ in range(2):
@@ -317,6 +318,23 @@ def test_simple_ota_of_v44_says_nothing_about_success() -> None:
     assert verdicts(simple().rom(SW).bootloader("factory").description("1")) == ["fell_back"]
     assert verdicts(simple().rom().bootloader("factory").description("1")) == ["interrupted"]
     assert verdicts(simple()) == ["incomplete"]
+
+
+def test_two_silent_updates_by_images_derived_from_one_build() -> None:
+    """They have another version and the same ELF hash: the second update is none that rolls back the first."""
+    device = (
+        simple(elf="0123456789")
+        .rom(SW)
+        .bootloader("ota_0")
+        .description("2", elf="0123456789")
+        .log("I", "main_task", "Calling")
+    )
+    device.say("Starting OTA example").log("I", "esp_https_ota", "Starting OTA...")
+    device.log("I", "esp_https_ota", "Writing to partition subtype 17 at offset 0x210000")
+    for _ in range(2):
+        device.log("I", "esp_image", "segment 0: paddr=00210020 vaddr=3c070020 size=1adc8h (110024) map")
+    device.rom(SW).bootloader("ota_1").description("3", elf="0123456789").say("Starting OTA example")
+    assert verdicts(device) == ["updated", "updated"]
 
 
 def test_v44_says_nothing_before_its_first_error() -> None:
