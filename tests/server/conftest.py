@@ -26,8 +26,11 @@ class Client:
     authority: Authority
     timeline: Timeline
 
-    def context(self, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    def context(self, version: ssl.TLSVersion | None = None, *, strict: bool = False) -> ssl.SSLContext:
+        """A strict one tells a bare FIN from close_notify in every build of Python (an SSLError that speaks of EOF)."""
         context = ssl.create_default_context(cadata=self.authority.ca_pem.decode())
+        if strict:
+            context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if version is not None:
             context.minimum_version = context.maximum_version = version
         return context
@@ -52,12 +55,12 @@ class Client:
             connection.close()
 
     @contextmanager
-    def raw(self, release: Release) -> Iterator[ssl.SSLSocket]:
+    def raw(self, release: Release, *, strict: bool = False) -> Iterator[ssl.SSLSocket]:
         """A TLS connection without any HTTP on it."""
         parts = urlsplit(release.url)
         with (
             socket.create_connection((parts.hostname, parts.port), timeout=DEADLINE) as plain,
-            self.context().wrap_socket(plain, server_hostname=parts.hostname) as peer,
+            self.context(strict=strict).wrap_socket(plain, server_hostname=parts.hostname) as peer,
         ):
             yield peer
 

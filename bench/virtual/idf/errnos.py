@@ -16,6 +16,7 @@ __all__ = [
     "EINPROGRESS",
     "ENOTCONN",
     "ETIMEDOUT",
+    "is_bare_end",
     "of_host",
     "strerror",
 ]
@@ -54,7 +55,7 @@ _OF_HOST = {
 
 def of_host(error: OSError) -> int:
     """The errno that the device would see where the host saw `error`."""
-    if isinstance(error, ssl.SSLEOFError):
+    if is_bare_end(error):
         return ENOTCONN
     if isinstance(error, socket.gaierror) or error.errno is None:
         return EIO
@@ -64,3 +65,10 @@ def of_host(error: OSError) -> int:
 def strerror(number: int) -> str:
     """newlib's text."""
     return _TEXTS.get(number, f"Unknown error {number}")
+
+
+def is_bare_end(error: OSError) -> bool:
+    """Did TLS end with a FIN and no close_notify? Early releases of Python 3.11 have no type of their own for it."""
+    if isinstance(error, ssl.SSLEOFError):
+        return True
+    return isinstance(error, ssl.SSLError) and error.reason == "UNEXPECTED_EOF_WHILE_READING"

@@ -27,7 +27,7 @@ def handshake_code(failure: OSError) -> int:
     """What mbedtls_ssl_handshake would have returned, without the sign."""
     if isinstance(failure, ssl.SSLCertVerificationError):
         return X509_CERT_VERIFY_FAILED
-    if isinstance(failure, ssl.SSLEOFError):
+    if errnos.is_bare_end(failure):
         return SSL_CONN_EOF
     if isinstance(failure, ssl.SSLZeroReturnError):
         return SSL_PEER_CLOSE_NOTIFY

@@ -155,6 +155,9 @@ class Transport:
         if not trust.check_time:
             context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | _NO_CHECK_TIME)
         context.set_ciphers(_CIPHERS)
+        # Python's builds differ in what they leave to the system's OpenSSL; mbedTLS knows neither.
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if not trust.tls13:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
         if trust.bundle:
@@ -207,6 +210,8 @@ class Transport:
         look.check_hostname = False
         look.verify_mode = ssl.CERT_NONE
         look.set_ciphers(_CIPHERS)
+        look.minimum_version = context.minimum_version
+        look.options = context.options
         look.maximum_version = context.maximum_version
         network = self._machine.network
         with network.secure(network.connect(host, port, self._timeout_ms), look, host) as seen:
@@ -292,11 +297,10 @@ class Transport:
         except TimeoutError:
             self._machine.check()
             return self._silence()
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
             self._machine.check()
-            return self._end()
-        except ssl.SSLError:
-            self._machine.check()
+            if errnos.is_bare_end(error):
+                return self._end()
             return self._read_error(mbedtls.SSL_FATAL_ALERT_MESSAGE)
         except OSError as error:
             self._machine.check()
