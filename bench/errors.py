@@ -1,7 +1,8 @@
 """The bench's exceptions. The type says whose fault it was, and so how pytest reports it.
 
     BenchError                    the bench, its set-up or the lab is at fault   -> *error*
-    ├── BoardsFileError           boards.yaml: line, field, what was expected
+    ├── SettingsError             a YAML file of the user's: line, field, what was expected
+    │   └── BoardsFileError       boards.yaml
     ├── FormatError               image, partition table, otadata ...: offset, what was found
     ├── BuildError                a build directory that is incomplete or contradicts itself
     ├── BoardLost                 the port is gone, or the board says nothing
@@ -27,6 +28,7 @@ __all__ = [
     "FlashingFailed",
     "FormatError",
     "ServerError",
+    "SettingsError",
     "UnsafeOperation",
 ]
 
@@ -53,8 +55,8 @@ class FormatError(BenchError):
         self.expected = expected
 
 
-class BoardsFileError(BenchError):
-    """boards.yaml is not valid: file, line (from 1), field and the mend."""
+class SettingsError(BenchError):
+    """A YAML file that a user wrote is not valid: file, line (from 1), field and the mend."""
 
     def __init__(self, path: str, line: int, field: str, problem: str) -> None:
         super().__init__(f"{path}:{line}: {field}: {problem}")
@@ -62,6 +64,10 @@ class BoardsFileError(BenchError):
         self.line = line
         self.field = field
         self.problem = problem
+
+
+class BoardsFileError(SettingsError):
+    """boards.yaml is not valid."""
 
 
 class BuildError(BenchError):

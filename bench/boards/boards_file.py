@@ -1,33 +1,44 @@
-"""boards.yaml: read and checked; every complaint names the line, the field and the mend.
-
-The YAML is *composed*, never constructed: nodes carry their line numbers, aliases are not expanded (so a
-"billion laughs" file stays as small as it is), and no Python object is ever built from a tag.
-"""
+"""boards.yaml: read and checked; every complaint names the line, the field and the mend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
 
-import yaml
-
-from bench.boards.board import CHIPS, DRIVERS, Board
+from bench.boards.board import (
+    Board,
+    Emulator,
+    HubPort,
+    LabgridPlace,
+    NetworkPower,
+    PowerCommands,
+    UsbIdentity,
+    WifiSecrets,
+)
+from bench.boards.boards_fields import BOARDS
 from bench.errors import BoardsFileError
+from bench.settings import Document, Record
 
-__all__ = ["MAX_BYTES", "BoardsFile"]
+__all__ = ["BoardsFile"]
 
-MAX_BYTES = 1 << 20
-"""A boards.yaml larger than this (1 MiB) is a mistake; it is refused before it is parsed."""
+_FILE = Document("boards.yaml", BoardsFileError)
 
-_T = TypeVar("_T")
+_OF_DRIVER = MappingProxyType(
+    {
+        "serial": ("port", "usb", "mac", "baud", "flash_baud", "power", "reset_by", "network"),
+        "rfc2217": ("port", "mac", "baud", "flash_baud", "power", "reset_by", "network"),
+        "labgrid": ("labgrid", "mac", "baud", "flash_baud", "reset_by", "network"),
+        "qemu": ("emulator",),
+        "espemu": ("emulator",),
+        "virtual": ("realtime",),
+    }
+)
+"""The fields of a board that have a meaning for its driver, beside those that any board has."""
 
-_NONE: tuple[str, ...] = ()
-
-_TOP_FIELDS = ("default", "boards")
-_BOARD_FIELDS = ("chip", "driver", "port", "server_host", "tags", "expendable", "firmware", "can")
+_OF_ANY = ("chip", "driver", "server_host", "tags", "expendable", "firmware", "dialect", "can")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,165 +52,109 @@ class BoardsFile:
     @classmethod
     def load(cls, path: Path) -> BoardsFile:
         """Read a file. Raises `BoardsFileError` for anything that is not a valid boards.yaml."""
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise BoardsFileError(str(path), 1, "file", f"cannot be read: {error.strerror}") from None
-        return cls.parse(data, path=str(path))
+        return _file(str(path), _FILE.load(path, BOARDS))
 
     @classmethod
     def parse(cls, data: bytes, *, path: str = "boards.yaml") -> BoardsFile:
         """Parse the bytes of a boards.yaml; `path` is used in messages only."""
-        return _Reader(path).file(_compose(data, path))
+        return _file(path, _FILE.parse(data, path, BOARDS))
 
 
-def _compose(data: bytes, path: str) -> yaml.Node:
-    if len(data) > MAX_BYTES:
-        raise BoardsFileError(path, 1, "file", f"is larger than {MAX_BYTES} bytes; is it a boards.yaml?")
-    try:
-        node = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise BoardsFileError(path, line, "file", "is not UTF-8; save it as UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise BoardsFileError(
-            path, mark.line + 1 if mark else 1, "file", f"is not YAML: {error.problem or error.context}"
-        ) from None
-    except yaml.YAMLError as error:
-        raise BoardsFileError(path, 1, "file", f"is not YAML: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise BoardsFileError(path, 1, "file", "is nested too deeply to be a boards.yaml") from None
-    if node is None:
-        raise BoardsFileError(path, 1, "boards", "the file is empty; name at least one board under `boards:`")
-    return node
+def _file(path: str, record: Record) -> BoardsFile:
+    named = record.record("boards")
+    assert named is not None
+    boards = {}
+    for name in named:
+        fields = named.record(name)
+        assert fields is not None
+        _check(path, name, fields, named.lines[name])
+        boards[name] = _board(name, fields, named.lines[name])
+    default = record.text("default") or None
+    if default is not None and default not in boards:
+        near = get_close_matches(default, list(boards), n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        problem = f"names no board of this file: {default!r}{meant}"
+        raise BoardsFileError(path, record.lines["default"], "default", problem)
+    return BoardsFile(path, MappingProxyType(boards), default)
 
 
-class _Reader:
-    """Turns YAML nodes into values, with the place of every complaint."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def file(self, node: yaml.Node) -> BoardsFile:
-        top = self._mapping(node, "file", _TOP_FIELDS)
-        if "boards" not in top:
-            raise self._error(node, "boards", "is missing; name at least one board under it")
-        boards: dict[str, Board] = {}
-        for name, (key, value) in self._pairs(top["boards"], "boards").items():
-            boards[name] = self._board(name, key, value)
-        if not boards:
-            raise self._error(top["boards"], "boards", "names no board")
-        default = None
-        if "default" in top:
-            default = self._text(top["default"], "default")
-            if default not in boards:
-                raise self._error(
-                    top["default"], "default", f"names no board of this file: {default!r}{_meant(default, boards)}"
-                )
-        return BoardsFile(self._path, boards, default)
-
-    def _board(self, name: str, key: yaml.Node, node: yaml.Node) -> Board:
-        where = f"boards.{name}"
-        fields = self._mapping(node, where, _BOARD_FIELDS)
-        for needed in ("chip", "driver"):
-            if needed not in fields:
-                raise self._error(key, where, f"has no `{needed}:`")
-        driver = self._choice(fields["driver"], f"{where}.driver", tuple(DRIVERS))
-        board = Board(
-            name=name,
-            chip=self._choice(fields["chip"], f"{where}.chip", CHIPS),
-            driver=driver,
-            port=self._optional(fields, "port", where, self._text, ""),
-            server_host=self._optional(fields, "server_host", where, self._text, "127.0.0.1"),
-            tags=self._optional(fields, "tags", where, self._texts, _NONE),
-            expendable=self._optional(fields, "expendable", where, self._bool, False),
-            firmware=self._optional(fields, "firmware", where, self._text, ""),
-            can=frozenset(self._optional(fields, "can", where, self._texts, _NONE)),
-            line=key.start_mark.line + 1,
-        )
-        self._check_port(board, key, fields)
-        return board
-
-    def _check_port(self, board: Board, key: yaml.Node, fields: Mapping[str, yaml.Node]) -> None:
-        where = f"boards.{board.name}"
-        if board.virtual and board.port:
-            raise self._error(fields["port"], f"{where}.port", "a virtual board has none; remove the line")
-        if not board.virtual and not board.port:
-            raise self._error(key, where, f"driver {board.driver!r} needs a `port:`")
-        if board.driver == "rfc2217" and not board.port.startswith("rfc2217://"):
-            raise self._error(fields["port"], f"{where}.port", "must be a URL: rfc2217://HOST:PORT")
-
-    def _optional(
-        self,
-        fields: Mapping[str, yaml.Node],
-        name: str,
-        where: str,
-        read: Callable[[yaml.Node, str], _T],
-        default: _T,
-    ) -> _T:
-        return read(fields[name], f"{where}.{name}") if name in fields else default
-
-    def _mapping(self, node: yaml.Node, where: str, known: tuple[str, ...]) -> dict[str, yaml.Node]:
-        fields = {}
-        for name, (key, value) in self._pairs(node, where).items():
-            if name not in known:
-                raise self._error(
-                    key,
-                    name if where == "file" else f"{where}.{name}",
-                    f"is no field of this place{_meant(name, known)}; known are {', '.join(known)}",
-                )
-            fields[name] = value
-        return fields
-
-    def _pairs(self, node: yaml.Node, where: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        if not isinstance(node, yaml.MappingNode):
-            raise self._error(node, where, f"must be a mapping (`name: …`), not {_kind(node)}")
-        pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
-        for key, value in node.value:
-            name = self._text(key, where)
-            if name in pairs:
-                raise self._error(key, f"{where}.{name}", "is given twice; keep one")
-            pairs[name] = (key, value)
-        return pairs
-
-    def _text(self, node: yaml.Node, where: str) -> str:
-        if not isinstance(node, yaml.ScalarNode) or not node.tag.endswith((":str", ":int", ":float")):
-            raise self._error(node, where, f"must be text, not {_kind(node)}")
-        if not node.value.strip():
-            raise self._error(node, where, "must not be empty")
-        return str(node.value)
-
-    def _texts(self, node: yaml.Node, where: str) -> tuple[str, ...]:
-        if not isinstance(node, yaml.SequenceNode):
-            raise self._error(node, where, f"must be a list (`[a, b]`), not {_kind(node)}")
-        return tuple(self._text(item, where) for item in node.value)
-
-    def _bool(self, node: yaml.Node, where: str) -> bool:
-        if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:bool":
-            raise self._error(node, where, f"must be true or false, not {_kind(node)}")
-        return node.value.lower() in ("true", "yes", "on")
-
-    def _choice(self, node: yaml.Node, where: str, known: tuple[str, ...]) -> str:
-        value = self._text(node, where)
-        if value not in known:
-            raise self._error(node, where, f"is {value!r}{_meant(value, known)}; known are {', '.join(known)}")
-        return value
-
-    def _error(self, node: yaml.Node, field: str, problem: str) -> BoardsFileError:
-        return BoardsFileError(self._path, node.start_mark.line + 1, field, problem)
+def _check(path: str, name: str, fields: Record, line: int) -> None:
+    """What no description of single fields can say: which of them a driver wants, and which it has no use for."""
+    where, driver = f"boards.{name}", fields.text("driver")
+    known = _OF_DRIVER[driver]
+    for given in fields:
+        if given not in known and given not in _OF_ANY:
+            problem = f"means nothing to driver {driver!r}; remove the line"
+            raise BoardsFileError(path, fields.lines[given], f"{where}.{given}", problem)
+    if driver == "serial" and not ("port" in fields or "usb" in fields or "mac" in fields):
+        raise BoardsFileError(path, line, where, "driver 'serial' needs a `port:`, a `usb:` or a `mac:` to find it by")
+    if driver == "rfc2217" and "port" not in fields:
+        raise BoardsFileError(path, line, where, "driver 'rfc2217' needs a `port:`")
+    if driver == "rfc2217" and not fields.text("port").startswith("rfc2217://"):
+        raise BoardsFileError(path, fields.lines["port"], f"{where}.port", "must be a URL: rfc2217://HOST:PORT")
+    if driver == "labgrid" and "labgrid" not in fields:
+        raise BoardsFileError(path, line, where, "driver 'labgrid' needs a `labgrid:` with coordinator and place")
+    if fields.text("reset_by", "rts") == "power" and "power" not in fields and driver != "labgrid":
+        problem = "needs a `power:` that says how the supply is switched"
+        raise BoardsFileError(path, fields.lines["reset_by"], f"{where}.reset_by", problem)
 
 
-def _kind(node: yaml.Node) -> str:
-    if isinstance(node, yaml.MappingNode):
-        return "a mapping"
-    if isinstance(node, yaml.SequenceNode):
-        return "a list"
-    value = str(node.value)
-    return "nothing" if not value else repr(value if len(value) <= 40 else value[:40] + "…")
+def _board(name: str, fields: Record, line: int) -> Board:
+    return Board(
+        name=name,
+        chip=fields.text("chip"),
+        driver=fields.text("driver"),
+        port=fields.text("port"),
+        usb=_usb(fields.record("usb")),
+        mac=fields.text("mac").lower(),
+        baud=fields.whole("baud", 115200),
+        flash_baud=fields.whole("flash_baud", 460800),
+        server_host=fields.text("server_host", "127.0.0.1"),
+        tags=fields.texts("tags"),
+        expendable=fields.flag("expendable"),
+        firmware=fields.text("firmware"),
+        dialect=fields.text("dialect"),
+        can=frozenset(fields.texts("can")),
+        power=_power(fields.record("power")),
+        reset_by=fields.text("reset_by", "rts"),
+        wifi=_wifi(fields.record("network")),
+        labgrid=_labgrid(fields.record("labgrid")),
+        emulator=_emulator(fields.record("emulator")),
+        realtime=fields.flag("realtime"),
+        line=line,
+    )
 
 
-def _meant(value: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
-    near = get_close_matches(value, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+def _usb(fields: Record | None) -> UsbIdentity | None:
+    return None if fields is None else UsbIdentity(fields.text("serial"), fields.text("location"))
+
+
+def _power(fields: Record | None) -> HubPort | PowerCommands | NetworkPower | None:
+    if fields is None:
+        return None
+    if (hub := fields.record("usb_hub")) is not None:
+        return HubPort(hub.text("location"), hub.whole("port"))
+    if (command := fields.record("command")) is not None:
+        return PowerCommands(command.text("on"), command.text("off"))
+    outlet = fields.record("labgrid")
+    assert outlet is not None
+    return NetworkPower(outlet.text("model"), outlet.text("host"), outlet.text("index", "1"))
+
+
+def _wifi(fields: Record | None) -> WifiSecrets | None:
+    wifi = None if fields is None else fields.record("wifi")
+    if wifi is None:
+        return None
+    return WifiSecrets(wifi.text("ssid")[4:], wifi.text("password")[4:], wifi.text("file"))
+
+
+def _labgrid(fields: Record | None) -> LabgridPlace | None:
+    if fields is None:
+        return None
+    tags = fields.record("tags")
+    wanted = () if tags is None else tuple((tag, tags.text(tag)) for tag in tags)
+    return LabgridPlace(fields.text("coordinator"), fields.text("place"), wanted)
+
+
+def _emulator(fields: Record | None) -> Emulator | None:
+    return None if fields is None else Emulator(fields.text("executable"), fields.texts("arguments"))

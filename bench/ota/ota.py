@@ -61,7 +61,8 @@ class Ota:
     """The update of one board.
 
     `patience` is how many (real) seconds it waits for what must come. Waiting always goes on from where the last
-    wait ended, so that no line is taken twice.
+    wait ended, so that no line is taken twice. `supply` is power, network and programmer of the board; what it cannot
+    do is a `BenchError`, so a scenario asks for it with `needs`.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Ota:
         firmware: Firmware,
         dialect: Dialect,
         device: Device,
-        supply: Supply | None,
+        supply: Supply,
         flash: FlashView,
         server: OtaServer,
         timeline: Timeline,
@@ -82,7 +83,7 @@ class Ota:
         self.server = server
         self._dialect = dialect
         self._device = device
-        self._supply = supply
+        self.supply = supply
         self._flash = flash
         self._verdict = verdict
         self._patience = patience
@@ -95,13 +96,6 @@ class Ota:
         self._nothing_booted = False
 
     # -- what is where ------------------------------------------------------------------------------------------
-
-    @property
-    def supply(self) -> Supply:
-        """Power, network and programmer of the board. `BenchError` where it has none; ask for it with `needs`."""
-        if self._supply is None:
-            raise BenchError("this board has nothing but a port; the scenario lacks its needs(...) mark")
-        return self._supply
 
     @property
     def slots(self) -> dict[str, Slot]:

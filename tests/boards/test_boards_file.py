@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.boards.boards_file import MAX_BYTES, BoardsFile
+from bench.boards.boards_file import BoardsFile
 from bench.errors import BoardsFileError
+from bench.settings import MAX_BYTES
 
 GOOD = b"""
 default: model
@@ -23,7 +24,7 @@ boards:
     port: /dev/ttyUSB7
     server_host: 192.168.1.7
     tags: [desk, ethernet]
-    can: [power_cut]
+    can: [ethernet]
     expendable: true
 """
 
@@ -35,7 +36,7 @@ def test_a_valid_file_gives_its_boards_in_order() -> None:
     desk = file.boards["desk"]
     assert (desk.chip, desk.port, desk.tags, desk.expendable) == ("esp32", "/dev/ttyUSB7", ("desk", "ethernet"), True)
     assert desk.line == 7
-    assert "power_cut" in desk.capabilities
+    assert "ethernet" in desk.capabilities
     assert not desk.virtual
     assert file.boards["model"].virtual
 
@@ -49,16 +50,16 @@ def test_the_shipped_file_is_valid_and_defaults_to_a_virtual_board() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "field", "says"),
     [
-        (b"", 1, "boards", "empty"),
+        (b"", 1, "file", "empty"),
         (b"[1, 2]", 1, "file", "mapping"),
-        (b"default: x\n", 1, "boards", "missing"),
+        (b"default: x\n", 1, "file", "no `boards:`"),
         (b"boards:\n", 1, "boards", "mapping"),
-        (b"boards: {}\n", 1, "boards", "no board"),
+        (b"boards: {}\n", 1, "boards", "names no board"),
         (b"\nbords: {}\n", 2, "bords", "did you mean 'boards'"),
         (b"boards:\n  a:\n    chip: esp33\n    driver: virtual\n", 3, "boards.a.chip", "did you mean"),
         (b"boards:\n  a:\n    driver: virtual\n", 2, "boards.a", "no `chip:`"),
         (b"boards:\n  a:\n    chip: esp32\n    driver: serial\n", 2, "boards.a", "needs a `port:`"),
-        (b"boards:\n  a:\n    chip: esp32\n    driver: virtual\n    port: x\n", 5, "boards.a.port", "has none"),
+        (b"boards:\n  a:\n    chip: esp32\n    driver: virtual\n    port: x\n", 5, "boards.a.port", "means nothing"),
         (b"boards:\n  a:\n    chip: esp32\n    driver: rfc2217\n    port: x\n", 5, "boards.a.port", "rfc2217://"),
         (b"boards:\n  a:\n    chip: esp32\n    chip: esp32\n", 4, "boards.a.chip", "twice"),
         (b"boards:\n  a:\n    chip: [esp32]\n    driver: virtual\n", 3, "boards.a.chip", "not a list"),

@@ -13,7 +13,7 @@ import pytest
 
 from bench.boards.board import Board
 from bench.boards.drivers import AttachedBoard, VirtualBoard, attach
-from bench.errors import BoardLost, ExpectationFailed
+from bench.errors import BenchError, BoardLost, ExpectationFailed
 
 BOARD = Board(name="model", chip="esp32c3", driver="virtual")
 
@@ -101,4 +101,20 @@ def test_the_driver_is_chosen_by_boards_yaml() -> None:
     attached = attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0"))
     assert isinstance(attached, AttachedBoard)
     with attached:
-        assert (attached.port, attached.supply) == ("/dev/ttyUSB0", None)
+        assert attached.port == "/dev/ttyUSB0"
+
+
+def test_what_a_board_cannot_do_is_told_with_the_mark_that_is_missing() -> None:
+    with attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0")) as attached:
+        for ask, capability in (
+            (lambda: attached.supply.power(False), "power_cycle"),
+            (lambda: attached.supply.plan_power_cut("ota:write"), "power_cut"),
+            (lambda: attached.supply.read_flash(0, 4), "flash_snapshot"),
+            (lambda: attached.supply.write_flash(0, b""), "flash_write"),
+            (lambda: attached.supply.set_network(False), "network_control"),
+            (lambda: attached.supply.burn_efuse(0, b"\1"), "efuse_disposable"),
+        ):
+            with pytest.raises(
+                BenchError, match=rf"desk \(driver serial\) lacks {capability}:.*needs\('{capability}'\)"
+            ):
+                ask()

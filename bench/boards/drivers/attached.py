@@ -17,7 +17,7 @@ class AttachedBoard:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.port = board.port
-        self.supply: Supply | None = None
+        self.supply = Supply(board)
 
     def __enter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import serial
 
 from bench.boards.board import Board
+from bench.boards.drivers.driver import Supply
 from bench.errors import BoardLost, ExpectationFailed
 
 __all__ = ["VirtualBoard"]
@@ -36,7 +37,7 @@ _REPLY_LIMIT = 30.0
 _URL_HANDLERS = "bench.boards.serialurl"
 
 
-class VirtualBoard:
+class VirtualBoard(Supply):
     """A virtual board's process, from `__enter__` to `__exit__`.
 
     The process also ends by itself when this one dies: its standard input closes then.
@@ -45,7 +46,7 @@ class VirtualBoard:
     def __init__(
         self, board: Board, *, flash: Path | None = None, efuse: Path | None = None, realtime: bool = False
     ) -> None:
-        self.board = board
+        super().__init__(board)
         self._flash = flash
         self._efuse = efuse
         self._realtime = realtime
