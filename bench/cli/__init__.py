@@ -1,4 +1,4 @@
-"""The `bench` command: one module a command group, imported only for its own arguments.
+"""The `bench` command: one module a command, imported only when it is called.
 
 Exit codes: 0 done, 1 the command's own "no" (documented by each command), 2 bad usage or a `BenchError`,
 130 interrupted.
@@ -8,29 +8,64 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import MappingProxyType
 
 from bench.errors import BenchError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("build_virtual", "console", "image", "serve", "virtual")
+COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "Images and builds": {
+            "image": "look at images, and make others of them",
+            "build-virtual": "write a build for a virtual board",
+        },
+        "At the desk": {
+            "serve": "serve update images over TLS, well or with faults",
+            "console": "read the console of a board",
+            "virtual": "run a virtual board and print its rfc2217:// URL",
+        },
+    }
+)
+"""Every command with one line about it, in groups: the table of contents. Its module is named like it, with `_`."""
+
+_KNOWN = tuple(name for group in COMMANDS.values() for name in group)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bench", description="A test bench for over-the-air updates of ESP32 firmware."
+def _overview() -> str:
+    lines = ["", "A test bench for over-the-air updates of ESP32 firmware."]
+    for title, group in COMMANDS.items():
+        lines += ["", f"{title}:", *(f"  {name:15} {told}" for name, told in group.items())]
+    return "\n".join([*lines, "", "`bench COMMAND --help` tells the rest; `pytest scenarios` runs the scenarios.", ""])
+
+
+class _Overview(argparse.ArgumentParser):
+    """The parser of the `bench` command itself, whose help is the table of contents."""
+
+    def format_help(self) -> str:
+        return self.format_usage() + _overview()
+
+
+def _parser(called: str | None) -> argparse.ArgumentParser:
+    """The parser; only the command that is called brings its own arguments, so that no other is imported."""
+    parser = _Overview(prog="bench", usage="bench COMMAND …")
+    commands = parser.add_subparsers(
+        prog="bench", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"bench.cli.{name}").register(commands)
+    for name in _KNOWN:
+        if name == called:
+            import_module(f"bench.cli.{name.replace('-', '_')}").register(commands)
+        else:
+            commands.add_parser(name)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one `bench` command and return its exit code."""
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     try:
         code: int = args.run(args)
     except BenchError as error:
