@@ -8,7 +8,7 @@ the old version, with the running slot and its otadata entries unchanged byte fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from bench.boards.drivers import Supply
@@ -26,6 +26,7 @@ from bench.timeline import (
     START,
     UPDATE_BOOT_PARTITION,
     Deadline,
+    Diverged,
     Entry,
     Matcher,
     Sequence,
@@ -39,7 +40,8 @@ from bench.timeline import (
     panicked,
     said,
 )
-from bench.timeline.explain import divergence
+from bench.timeline.explain import describe, divergence
+from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = ["Device", "Ota"]
 
@@ -94,13 +96,16 @@ class Ota:
         self._before: dict[str, Slot] = {}
         self._releases = 0
         self._nothing_booted = False
+        self._noted: dict[str, tuple[int | None, str | None]] | None = None
 
     # -- what is where ------------------------------------------------------------------------------------------
 
     @property
     def slots(self) -> dict[str, Slot]:
-        """Every application slot as it is in flash now, by label."""
-        return self._flash.slots()
+        """Every application slot as it is in flash now, by label; the timeline is told what is new."""
+        found = self._flash.slots()
+        self._note_slots({label: (slot.state, slot.version) for label, slot in found.items()})
+        return found
 
     @property
     def running_slot(self) -> str:
@@ -264,7 +269,7 @@ class Ota:
             entry = self._wait(booted())  # a pass without an application is only told when the next one begins
         self._nothing_booted = False
         if not wanted.matches(entry):
-            raise ExpectationFailed(self._wrong_boot(wanted, entry))
+            raise self._wrong_boot(wanted, entry)
         self._booted(entry)
         return entry
 
@@ -274,7 +279,7 @@ class Ota:
         boots = [entry for entry in self.timeline.entries[: ready.index] if booted().matches(entry)]
         wanted = booted(slot=slot, version=version)
         if not boots or not wanted.matches(boots[-1]):
-            raise ExpectationFailed(self._wrong_boot(wanted, boots[-1] if boots else ready))
+            raise self._wrong_boot(wanted, boots[-1] if boots else ready)
         self._booted(boots[-1])
         return boots[-1]
 
@@ -381,6 +386,11 @@ class Ota:
         """Something that the firmware does and that a release policy has to judge, for timeline and evidence."""
         self.timeline.append("bench", "finding", text=text)
 
+    def note_slots(self) -> None:
+        """Note what the slots hold, for the evidence, of a board whose flash can be read as it runs; never fails."""
+        with suppress(BenchError, OSError):  # a board that is gone by now has been complained about already
+            self._note_slots(self._flash.states())
+
     def expect_unharmed(self) -> None:
         """After a reset the old slot runs the old version, and neither it nor its otadata entries changed."""
         slot, version = self.running_slot, self.running_version
@@ -407,6 +417,12 @@ class Ota:
         found = self.slots[slot].state
         if found != state:
             raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
+
+    def _note_slots(self, states: dict[str, tuple[int | None, str | None]]) -> None:
+        if states != self._noted:
+            self._noted = states
+            told = {label: {"state": state, "version": version} for label, (state, version) in states.items()}
+            self.timeline.append("bench", "slots", **told)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -480,14 +496,10 @@ class Ota:
         self._at = entry.index
         return entry
 
-    def _wrong_boot(self, wanted: Matcher, entry: Entry) -> str:
-        return divergence(
-            [f">> {wanted}   <- here"],
-            "the next boot should have been that one; it was this:",
-            self.timeline.entries,
-            entry,
-            self.timeline.decode,
-        )
+    def _wrong_boot(self, wanted: Matcher, entry: Entry) -> Diverged:
+        step, problem = Wanted(str(wanted), "here"), "the next boot should have been that one; it was this:"
+        text = divergence([str(step)], problem, self.timeline.entries, entry, self.timeline.decode)
+        return Diverged(text, entry, Unmet((step,), f"{problem} {describe(entry)}", entry.index))
 
 
 def _runs(entry: Entry) -> bool:

@@ -23,6 +23,7 @@ from bench.timeline.explain import Decode, describe
 from bench.timeline.matchers import Matcher, any_of, booted, happened, panicked, said
 from bench.timeline.sequences import Diverged, Sequence, Step, expect_absent, forbid, maybe
 from bench.timeline.timeline import Predicate, TimedOut, Timeline, TimelineClosed, read_jsonl
+from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = [
     "ABORT",
@@ -48,7 +49,9 @@ __all__ = [
     "TimedOut",
     "Timeline",
     "TimelineClosed",
+    "Unmet",
     "Value",
+    "Wanted",
     "any_of",
     "booted",
     "describe",

@@ -20,6 +20,7 @@ from bench.timeline.clock import Deadline
 from bench.timeline.entries import Entry
 from bench.timeline.matchers import Matcher
 from bench.timeline.timeline import TimedOut, Timeline
+from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = ["Diverged", "Forbid", "Maybe", "Sequence", "Step", "expect_absent", "forbid", "maybe"]
 
@@ -29,11 +30,13 @@ class Diverged(ExpectationFailed):
 
     Attributes:
         culprit: the entry where it did
+        unmet: the expectation as data
     """
 
-    def __init__(self, message: str, culprit: Entry) -> None:
+    def __init__(self, message: str, culprit: Entry, unmet: Unmet) -> None:
         super().__init__(message)
         self.culprit = culprit
+        self.unmet = unmet
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def expect_absent(timeline: Timeline, *matchers: Matcher, after: int = -1, until
                 text = [problem, f"   {explain.describe(entry)}", "the timeline before it:"]
                 before = timeline.entries[max(0, entry.index + 3 - explain.AROUND) : entry.index + 3]
                 text += explain.story(before, timeline.decode, entry.index)
-                raise Diverged("\n".join(text), entry)
+                unmet = Unmet((Wanted(str(matcher), "never"),), explain.describe(entry), entry.index)
+                raise Diverged("\n".join(text), entry, unmet)
 
 
 @dataclass(frozen=True)
@@ -175,38 +179,35 @@ class Sequence:
         return step.step if isinstance(step, Maybe) else step
 
     def _diverged(self, problem: str, reading: _Reading, entry: Entry, timeline: Timeline) -> Diverged:
+        told = self._told(reading)
+        unmet = Unmet(told, f"{problem} {explain.describe(entry)}", entry.index)
         problem = f"{problem}\n   {explain.describe(entry)}"
-        entries = timeline.entries
-        return Diverged(explain.divergence(self._told(reading), problem, entries, entry, timeline.decode), entry)
+        lines = [str(step) for step in told]
+        return Diverged(explain.divergence(lines, problem, timeline.entries, entry, timeline.decode), entry, unmet)
 
     def _stopped_short(self, reading: _Reading, timeline: Timeline, deadline: Deadline, after: int) -> TimedOut:
         reason = "before the timeline was closed" if timeline.closed else f"within {deadline}"
         awaited = str(self._step(reading.furthest))
-        entries = timeline.entries
-        text = explain.divergence(
-            self._told(reading), f"{awaited} did not come {reason}", entries, None, timeline.decode
-        )
-        return TimedOut(text, awaited, entries[max(after + 1, 0) :])
+        entries, told, problem = timeline.entries, self._told(reading), f"{awaited} did not come {reason}"
+        text = explain.divergence([str(step) for step in told], problem, entries, None, timeline.decode)
+        return TimedOut(text, awaited, entries[max(after + 1, 0) :], Unmet(told, problem))
 
-    def _told(self, reading: _Reading) -> list[str]:
-        """The steps, one a line: those that came with their entries, the one that was due pointed at."""
+    def _told(self, reading: _Reading) -> tuple[Wanted, ...]:
+        """What became of each step; those that came with their entries."""
         came: dict[int, list[Entry]] = {}
         path = reading.at[reading.furthest]
         while path is not None:
             came.setdefault(path.step, []).append(path.entry)
             path = path.before
-        lines: list[str] = []
+        wanted: list[Wanted] = []
         for at, step in enumerate(self._line):
             if at == reading.furthest:
-                lines.append(f">> .. {step}   <- here")
+                wanted.append(Wanted(str(step), "here"))
             elif at in came:
-                newest, times = came[at][0], len(came[at])
-                often = f", {times} times" if times > 1 else ""
-                lines.append(f"   ok {step}   #{newest.index}, {newest.at:.3f} s{often}")
+                wanted.append(Wanted(str(step), "came", came[at][0], len(came[at])))
             else:
-                lines.append(f"   {'--' if at < reading.furthest else '..'} {step}")
-        lines += [f"   !! {step}" for step in self.steps if isinstance(step, Forbid)]
-        return lines
+                wanted.append(Wanted(str(step), "left out" if at < reading.furthest else "awaited"))
+        return (*wanted, *(Wanted(str(step), "never") for step in self.steps if isinstance(step, Forbid)))
 
 
 def _walked(path: _Path | None) -> tuple[Entry, ...]:

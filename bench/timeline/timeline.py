@@ -12,6 +12,7 @@ from bench.timeline import explain
 from bench.timeline.clock import Clock, Deadline
 from bench.timeline.entries import Entry, from_json, plain, to_json
 from bench.timeline.matchers import Matcher
+from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = ["Predicate", "TimedOut", "Timeline", "TimelineClosed", "read_jsonl"]
 
@@ -28,12 +29,14 @@ class TimedOut(ExpectationFailed):
     Attributes:
         awaited: what it was, in words
         seen: the entries that came instead, from the one after which the wait began
+        unmet: the expectation as data
     """
 
-    def __init__(self, message: str, awaited: str, seen: tuple[Entry, ...]) -> None:
+    def __init__(self, message: str, awaited: str, seen: tuple[Entry, ...], unmet: Unmet) -> None:
         super().__init__(message)
         self.awaited = awaited
         self.seen = seen
+        self.unmet = unmet
 
 
 class Timeline:
@@ -107,7 +110,8 @@ class Timeline:
         entries = self.entries
         reason = "before the timeline was closed" if self._closed else f"within {deadline}"
         text = explain.absence(awaited, reason, entries, after, self.decode)
-        return TimedOut(text, awaited, entries[max(after + 1, 0) :])
+        unmet = Unmet((Wanted(awaited, "here"),), f"{awaited} did not come {reason}")
+        return TimedOut(text, awaited, entries[max(after + 1, 0) :], unmet)
 
     def __len__(self) -> int:
         with self._changed:
