@@ -212,7 +212,7 @@ def _pairs(node: yaml.Node, place: Place) -> dict[str, tuple[yaml.Node, yaml.Nod
         raise place.wrong(node, f"must be a mapping (`name: …`), not {_shown(node)}")
     pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
     for key, value in node.value:
-        name = Text("").read(key, place)
+        name = _name(key, place)
         if name in pairs:
             raise place.within(name, key).wrong(key, "is given twice; keep one")
         pairs[name] = (key, value)
@@ -221,6 +221,13 @@ def _pairs(node: yaml.Node, place: Place) -> dict[str, tuple[yaml.Node, yaml.Nod
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _name(key: yaml.Node, place: Place) -> str:
+    """The name as it is written: to YAML 1.1 `on:` is a truth value, to everybody else a name."""
+    if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge" or not key.value.strip():
+        raise place.wrong(key, f"must be text, not {_shown(key)}")
+    return str(key.value)
 
 
 def _shown(node: yaml.Node) -> str:
