@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from bench.boards.board import Board
 from bench.boards.drivers.attached import AttachedBoard
 from bench.boards.drivers.driver import Attachment, Supply
 from bench.boards.drivers.virtual import VirtualBoard
+from bench.errors import BenchError
 
 __all__ = ["AttachedBoard", "Attachment", "Supply", "VirtualBoard", "attach"]
+
+_DRIVERS: Mapping[str, Callable[[Board], Attachment]] = MappingProxyType(
+    {
+        "virtual": VirtualBoard,
+        "serial": AttachedBoard,
+        "rfc2217": AttachedBoard,
+    }
+)
 
 
 def attach(board: Board) -> Attachment:
     """The attachment for a board of boards.yaml; nothing is opened before it is entered."""
-    return VirtualBoard(board) if board.virtual else AttachedBoard(board)
+    driver = _DRIVERS.get(board.driver)
+    if driver is None:
+        raise BenchError(f"{board.name}: this version of the bench has no driver {board.driver!r} yet")
+    return driver(board)
