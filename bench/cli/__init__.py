@@ -20,9 +20,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "Images and builds": {
             "image": "look at images, and make others of them",
+            "build": "build firmware with ESP-IDF, once for each content",
             "build-virtual": "write a build for a virtual board",
         },
         "At the desk": {
+            "boards": "find boards, try them, and what to write into boards.yaml",
             "serve": "serve update images over TLS, well or with faults",
             "console": "read the console of a board",
             "virtual": "run a virtual board and print its rfc2217:// URL",

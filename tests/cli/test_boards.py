@@ -1,0 +1,50 @@
+"""``bench boards`` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.boards.board import Board
+from bench.boards.boards_file import BoardsFile
+from bench.boards.drivers import VirtualBoard
+from bench.cli import main
+
+
+def test_check_tells_each_step_and_its_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "boards.yaml"
+    path.write_text(
+        "boards:\n  model: {chip: esp32c3, driver: virtual}\n  gone: {chip: esp32, driver: serial, port: /dev/nonesuch}\n"
+    )
+    assert main(["boards", "check", "--boards-file", str(path), "model"]) == 0
+    assert "download mode: esp32c3 v0.3" in capsys.readouterr().out
+    assert main(["boards", "check", "--boards-file", str(path), "gone", "--json"]) == 1
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [finding["mend"] for finding in told if finding["board"] == "gone"] == [
+        "attach the board, or see `bench boards discover`"
+    ]
+    assert main(["boards", "check", "--boards-file", str(path), "nobody"]) == 2
+    assert "no board 'nobody'; it names model, gone" in capsys.readouterr().err
+
+
+def test_discover_prints_an_entry_that_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    taken = tmp_path / "boards.yaml"
+    taken.write_text("boards:\n  esp32s3-f5a4: {chip: esp32s3, driver: virtual}\n")
+    with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
+        port = board.port
+        assert main(["boards", "discover", "--port", port, "--boards-file", str(taken)]) == 0
+        told = capsys.readouterr().out
+        assert main(["boards", "discover", "--port", port, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["identity"]["chip"] == "esp32s3"
+    pasted = BoardsFile.parse(told[told.index("boards:") :].encode())
+    assert [(board.chip, board.port) for board in pasted.boards.values()] == [("esp32s3", port)]
+    assert list(pasted.boards) == ["esp32s3-f5a4-2"]
+
+
+def test_discover_says_so_where_no_chip_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["boards", "discover", "--port", "/dev/nonesuch"]) == 1
+    told = capsys.readouterr().out
+    assert "/dev/nonesuch" in told
+    assert "no chip was found" in told
