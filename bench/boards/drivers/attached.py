@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.boards.board import Board
-from bench.boards.drivers.driver import Supply
+from bench.boards.drivers.switched import supply_of
 
 __all__ = ["AttachedBoard"]
 
@@ -17,7 +17,7 @@ class AttachedBoard:
     def __init__(self, board: Board) -> None:
         self.board = board
         self.port = board.port
-        self.supply = Supply(board)
+        self.supply = supply_of(board)
 
     def __enter__(self) -> Self:
         return self
