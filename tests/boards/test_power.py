@@ -171,10 +171,8 @@ def test_a_command_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
 
 def test_a_board_with_a_switch_can_be_switched_and_one_without_says_so(tmp_path: Path) -> None:
     told = tmp_path / "told"
-    commands = PowerCommands(on=f"touch '{told}'", off="true")
-    with attach(
-        Board(name="relay", chip="esp32", driver="rfc2217", port="rfc2217://127.0.0.1:1", power=commands)
-    ) as board:
+    bare = Board(name="bare", chip="esp32", driver="rfc2217", port="rfc2217://127.0.0.1:1")
+    with attach(replace(bare, power=PowerCommands(on=f"touch '{told}'", off="true"))) as board:
         assert "power_cycle" in board.board.capabilities
         board.supply.power(True)
         assert told.exists()
