@@ -1,0 +1,179 @@
+"""The evidence of one run as it lies on disk, read with whatever is wrong with it said and nothing believed.
+
+A page is most wanted where things went wrong, so nothing that can be in a file stops it: a line that is cut, a file
+that is missing, an outcome that was never written are told on the page, in the scenario's own place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.timeline import Entry, from_json
+
+__all__ = ["OUTCOMES", "Case", "RunFacts", "cases", "run_facts"]
+
+OUTCOMES = ("failed", "error", "unfinished", "unknown", "passed", "skipped")
+"""How a scenario can have ended, in the order in which somebody wants to see them."""
+
+_MOST_BYTES = 64 << 20
+"""Of one file; what is longer is read up to here."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario on one board, as its folder tells it.
+
+    Attributes:
+        outcome: one of `OUTCOMES`: ``unfinished`` where the scenario never came to its end, ``unknown`` where what it
+            left does not say
+        told: `outcome.json`, empty where there is none
+        console: the bytes of the console; None where they are missing
+        damage: what is wrong with the evidence, one sentence each
+    """
+
+    board: str
+    name: str
+    folder: Path
+    outcome: str
+    told: Mapping[str, object]
+    entries: tuple[Entry, ...] = ()
+    console: bytes | None = None
+    images: tuple[Mapping[str, object], ...] = ()
+    damage: tuple[str, ...] = ()
+
+    def text(self, name: str) -> str:
+        """A particular of the outcome as text; empty where it is none."""
+        value = self.told.get(name)
+        return value if isinstance(value, str) else ""
+
+    def number(self, name: str) -> float | None:
+        """A particular of the outcome as a number."""
+        value = self.told.get(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    @property
+    def kind(self) -> str:
+        """``model``, ``emulator`` or ``hardware``; empty where the evidence does not say."""
+        if self.told.get("virtual") is True:
+            return "model"
+        if self.told.get("emulated") is True:
+            return "emulator"
+        return "hardware" if self.told.get("virtual") is False else ""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What `run.json` says of the run as a whole; nothing at all for a run that left none."""
+
+    told: Mapping[str, object] = field(default_factory=dict)
+    damage: tuple[str, ...] = ()
+
+    @property
+    def interrupted(self) -> bool:
+        """Was it broken off, or did it never come to its end?"""
+        return bool(self.told.get("interrupted")) or ("started" in self.told and "ended" not in self.told)
+
+
+def run_facts(folder: Path) -> RunFacts:
+    """What is known of the run."""
+    path = folder / "run.json"
+    if not path.exists():
+        return RunFacts()
+    told, damage = _object(path)
+    return RunFacts(told, (damage,) if damage else ())
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Every scenario of the run, by board and name; each is read when it is asked for."""
+    for board in sorted(path for path in _folders(folder) if path.name != "pytest-embedded"):
+        for scenario in sorted(_folders(board)):
+            if any((scenario / name).exists() for name in ("outcome.json", "timeline.jsonl", "console.raw")):
+                yield _case(board.name, scenario)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    except OSError as error:
+        raise BenchError(f"{folder} cannot be read: {error.strerror or error}") from None
+
+
+def _case(board: str, folder: Path) -> Case:
+    damage: list[str] = []
+    outcome, told = "unfinished", dict[str, object]()
+    if (folder / "outcome.json").exists():
+        told, problem = _object(folder / "outcome.json")
+        named = told.get("outcome")
+        outcome = named if isinstance(named, str) and named in OUTCOMES else "unknown"
+        if problem or outcome == "unknown":
+            damage.append(problem or f"outcome.json does not tell an outcome: {str(named)[:80]}")
+    ran = outcome != "skipped" and told.get("evidence") is not False
+    entries = tuple(_entries(folder / "timeline.jsonl", damage)) if ran else ()
+    console = _bytes(folder / "console.raw", damage) if ran else None
+    images = tuple(_images(folder / "images.json", damage)) if ran else ()
+    return Case(board, folder.name, folder, outcome, told, entries, console, images, tuple(damage))
+
+
+def _entries(path: Path, damage: list[str]) -> Iterator[Entry]:
+    """The entries of a timeline, but for lines that are none: those are counted."""
+    data = _bytes(path, damage)
+    if data is None:
+        return
+    broken: list[int] = []
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), start=1):
+        if line.strip():
+            try:
+                yield from_json(line, line_no=number)
+            except BenchError:
+                broken.append(number)
+    if broken:
+        where = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
+        damage.append(f"timeline.jsonl: {len(broken)} lines are damaged and left out (line {where})")
+
+
+def _images(path: Path, damage: list[str]) -> Iterator[Mapping[str, object]]:
+    told = _json(path, damage)
+    for image in told if isinstance(told, list) else ():
+        if isinstance(image, dict):
+            yield image
+    if told is not None and not isinstance(told, list):
+        damage.append("images.json is not a list of images")
+
+
+def _object(path: Path) -> tuple[dict[str, object], str]:
+    """The JSON object in a file; an empty one and what is wrong with it otherwise."""
+    damage: list[str] = []
+    told = _json(path, damage)
+    if isinstance(told, dict):
+        return told, ""
+    return {}, damage[0] if damage else f"{path.name} is no JSON object"
+
+
+def _json(path: Path, damage: list[str]) -> object:
+    data = _bytes(path, damage)
+    if data is None:
+        return None
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        damage.append(f"{path.name} is damaged: {error}")
+        return None
+
+
+def _bytes(path: Path, damage: list[str]) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        damage.append(f"{path.name} is missing")
+        return None
+    except OSError as error:
+        damage.append(f"{path.name} cannot be read: {error.strerror or error}")
+        return None
+    if len(data) > _MOST_BYTES:
+        damage.append(f"{path.name} is larger than {_MOST_BYTES >> 20} MiB: what lies behind that is left out")
+    return data[:_MOST_BYTES]
