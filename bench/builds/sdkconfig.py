@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from bench.errors import BuildError
 
-__all__ = ["Sdkconfig", "Value", "as_json", "as_text", "from_json", "from_text"]
+__all__ = ["Sdkconfig", "Value", "as_json", "as_lines", "as_text", "from_json", "from_text"]
 
 Value = bool | int | str
 Sdkconfig = Mapping[str, Value]
@@ -22,7 +22,13 @@ _HEX = {"PARTITION_TABLE_OFFSET", "BOOTLOADER_OFFSET_IN_FLASH"}
 
 def as_text(config: Sdkconfig) -> str:
     """The text that Kconfig writes to `sdkconfig`."""
-    lines = ["#", "# Automatically generated file. DO NOT EDIT.", "# Espressif IoT Development Framework", "#"]
+    head = ["#", "# Automatically generated file. DO NOT EDIT.", "# Espressif IoT Development Framework", "#"]
+    return "\n".join([*head, *as_lines(config)]) + "\n"
+
+
+def as_lines(config: Sdkconfig) -> list[str]:
+    """One line for each symbol, as `sdkconfig` and the files of its defaults have them."""
+    lines = []
     for name, value in config.items():
         if value is False:
             lines.append(f"# CONFIG_{name} is not set")
@@ -33,7 +39,7 @@ def as_text(config: Sdkconfig) -> str:
             lines.append(f'CONFIG_{name}="{escaped}"')
         else:
             lines.append(f"CONFIG_{name}={value:#x}" if name in _HEX else f"CONFIG_{name}={value}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def as_json(config: Sdkconfig) -> str:

@@ -63,7 +63,8 @@ def variant(name: str, app: str, idf_ver: str, signing_key: bytes | None = None)
     if app == "simple_ota" and name == "default":
         options["bind_interface"] = True
     if name == "anti_rollback":
-        options |= {"layout": "anti_rollback", "secure_version": 1}
+        # sdkconfig.ci.anti_rollback leaves the bootloader room up to 0xD000.
+        options |= {"layout": "anti_rollback", "secure_version": 1, "table_offset": 0xD000}
     if "partial_download" in name:
         options |= {"partial_http_download": True, "log_level": "debug"}
     if name.startswith("tls1_3"):
