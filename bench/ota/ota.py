@@ -20,6 +20,7 @@ from bench.ota.firmware import Firmware
 from bench.ota.loops import boot_loop
 from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
+from bench.ota.supply import expect_power_on
 from bench.ota.wire import END, Mishap, answer_to, frames_of, sent
 from bench.server import OtaServer, Release
 from bench.timeline import (
@@ -216,7 +217,10 @@ class Ota:
         self._device.write(text.encode() + b"\n")
 
     def reset(self) -> None:
-        """Reset the board by EN."""
+        """Reset the board by EN, or by its supply where EN is not wired."""
+        if self.supply.board.reset_by == "power":
+            self.power_cycle()
+            return
         self.timeline.append("bench", "reset")
         self._device.reset()
 
@@ -226,8 +230,7 @@ class Ota:
         self.timeline.append("bench", "power", on=False)
         self.supply.power(False)
         yield Programmer(self.supply, self.firmware.build, self.timeline)
-        self.timeline.append("bench", "power", on=True)
-        self.supply.power(True)
+        self._power_on()
 
     def update(self, draft: Draft, *, version: str) -> None:
         """An update that must succeed: from the waiting application to the new version, confirmed and waiting."""
@@ -237,10 +240,15 @@ class Ota:
         self.expect_verdict("updated")
 
     def power_cycle(self) -> None:
-        """Take the power where it is still there, and give it back."""
-        for on in (False, True):
-            self.timeline.append("bench", "power", on=on)
-            self.supply.power(on)
+        """Take the power where it is still there, and give it back; the board's ROM must say that it had lost it."""
+        self.timeline.append("bench", "power", on=False)
+        self.supply.power(False)
+        self._power_on()
+
+    def _power_on(self) -> None:
+        back = self.timeline.append("bench", "power", on=True)
+        self.supply.power(True)
+        expect_power_on(self.timeline, self.supply.board, after=back.index, seconds=self._patience)
 
     # -- expecting ----------------------------------------------------------------------------------------------
 
