@@ -75,7 +75,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where builds are kept (default: the user's cache)")
     parser.add_argument("--verbose", action="store_true", help="show what idf.py prints, and not only how far it is")
-    parser.add_argument("--all", action="store_true", help="every build that a run of all scenarios needs on the chip")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every build that a run of all scenarios needs on the chip; --app PATH: where one of its applications is",
+    )
     parser.add_argument("--list", action="store_true", help="show the variants, and which of them --all builds")
     parser.add_argument("--print-config", action="store_true", help="show the sdkconfig fragments, and build nothing")
     parser.set_defaults(run=_run)
@@ -132,15 +136,17 @@ def _build(args: argparse.Namespace, order: Order) -> None:
 def _build_all(args: argparse.Namespace) -> int:
     """Each build by itself: one that fails takes none of the others with it."""
     from bench.builds.building import catalogue, find
+    from bench.builds.building.esp_idf import project_name
 
     idf = find(args.idf)
+    elsewhere = {project_name(idf.app(args.app)): args.app}
     missing = 0
     for app, recipe in catalogue(args.chip, idf.line):
         if recipe.signed and not args.signing_key:
             _say(f"{app} {recipe.name}: left out, as it needs --signing-key FILE ({recipe.signed})")
             continue
         try:
-            order = _order(args, app, recipe.name, _key(args, recipe.name))
+            order = _order(args, elsewhere.get(app, app), recipe.name, _key(args, recipe.name))
             if args.print_config:
                 print(f"## {order.name}", *order.texts().values(), sep="\n", end="")
             else:
