@@ -9,6 +9,7 @@ Standard input is a lifeline: when it closes, the whole process group is killed.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -40,7 +41,9 @@ def main() -> int:
     # installed with the bench, and idf.py needs ESP-IDF's own.
     sys.executable = order["python"]
     library = import_module("idf_build_apps")  # an extra, which need not be there for type checks
-
+    # It would repeat warnings and the log's last lines: what went wrong is said once, by who started this.
+    logging.getLogger("idf_build_apps").addHandler(logging.NullHandler())
+    logging.getLogger("idf_build_apps").propagate = False
     app = library.CMakeApp(
         order["app_dir"],
         order["target"],
