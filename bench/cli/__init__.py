@@ -23,6 +23,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "build": "build firmware with ESP-IDF, once for each content",
             "build-virtual": "write a build for a virtual board",
         },
+        "Runs": {
+            "report": "write the page of a run from its evidence",
+        },
         "At the desk": {
             "boards": "find boards, try them, and what to write into boards.yaml",
             "serve": "serve update images over TLS, well or with faults",

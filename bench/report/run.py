@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
-__all__ = ["Outcome", "Run"]
+__all__ = ["Outcome", "Run", "replace_json"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,19 @@ class Run:
             return cls(folder)
         raise BenchError(f"no folder for the evidence: a thousand runs started in this second in {root}")
 
+    def note(self, **facts: object) -> None:
+        """Add to `run.json` what is known of the run as a whole; JSON values. `BenchError` where it cannot be written.
+
+        Who runs scenarios notes ``started``, ``command`` and ``versions``, and at the end ``ended``, ``exit_code`` and
+        ``interrupted``: a run without an end was killed.
+        """
+        path = self.folder / "run.json"
+        try:
+            known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            replace_json(path, {**known, **facts})
+        except (OSError, ValueError) as error:
+            raise BenchError(f"cannot note in {path} how the run goes: {error}") from error
+
     def scenario_folder(self, board: str, scenario: str) -> Path:
         """Where the evidence of that scenario on that board goes; not yet made."""
         return self.folder / board / re.sub(r"[^\w.-]+", "_", scenario)
@@ -83,3 +96,10 @@ class Run:
         if virtual:
             lines.append(f"models, not hardware: {', '.join(virtual)}")
         return [*lines, f"evidence: {self.folder}"]
+
+
+def replace_json(path: Path, value: object) -> None:
+    """Write a JSON file, or replace it whole."""
+    whole = path.with_name(f".{path.name}.new")
+    whole.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    whole.replace(path)

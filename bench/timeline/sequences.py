@@ -85,7 +85,7 @@ def expect_absent(timeline: Timeline, *matchers: Matcher, after: int = -1, until
                 text = [problem, f"   {explain.describe(entry)}", "the timeline before it:"]
                 before = timeline.entries[max(0, entry.index + 3 - explain.AROUND) : entry.index + 3]
                 text += explain.story(before, timeline.decode, entry.index)
-                unmet = Unmet((Wanted(str(matcher), "never"),), explain.describe(entry), entry.index)
+                unmet = Unmet((Wanted(str(matcher), "never"),), f"{problem} {explain.describe(entry)}", entry.index)
                 raise Diverged("\n".join(text), entry, unmet)
 
 

@@ -242,9 +242,11 @@ def _causes(rows: Sequence[_Row]) -> str:
     for cause, times in grouped.most_common(_MOST_CAUSES):
         boards = Counter(row.board for row in wrong if row.failure.cause == cause)
         where = ", ".join(f"{board} ({count})" for board, count in sorted(boards.items()))
+        often = "once" if times == 1 else f"{times} times"
+        told = escape(cause) or "(no cause is told)"
         items.append(
-            f'<li><button type="button" class="cause" data-cause="{escape(cause)}"><b>{times} times</b> '
-            f'{escape(cause) or "(no cause is told)"}</button> <span class="where">{escape(where)}</span></li>'
+            f'<li><button type="button" class="cause" data-cause="{escape(cause)}"><b>{often}:</b> {told}</button> '
+            f'<span class="where">{escape(where)}</span></li>'
         )
     rest = len(grouped) - len(items)
     more = f"<li>and {rest} other causes</li>" if rest > 0 else ""

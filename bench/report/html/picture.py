@@ -9,7 +9,7 @@ from bench.report.html.listing import Listing
 from bench.report.html.reading import Case
 from bench.report.html.slots import bands, starts, unpowered
 from bench.report.html.telling import clean, short_event
-from bench.timeline import Entry
+from bench.timeline import Entry, slot_of_subtype
 
 __all__ = ["picture"]
 
@@ -76,7 +76,9 @@ def _of_device(entry: Entry, listing: Listing, began: Mapping[int, float]) -> _M
     if entry.kind == "event":
         payload = entry.get("payload")
         label = short_event(entry.get("name"))
-        return _Mark(entry.at, "device", "event", label if payload is None else f"{label} {payload!s}", row)
+        if payload is not None:
+            label += f" {(_slot(payload) if label == 'UPDATE_BOOT_PARTITION' else None) or payload!s}"
+        return _Mark(entry.at, "device", "event", label, row)
     if entry.kind == "boot":
         slot, version = entry.get("slot"), entry.get("app_version")
         runs = f"{slot or 'an application'!s} {version or ''!s}".rstrip() if slot or version else "no application"
@@ -89,6 +91,10 @@ def _of_device(entry: Entry, listing: Listing, began: Mapping[int, float]) -> _M
         label = f"{entry.get('tag')!s}: {entry.get('message')!s}"
         return _Mark(entry.at, "device", "error" if level == "E" else "warning", label, row, bad=level == "E")
     return None
+
+
+def _slot(payload: object) -> str | None:
+    return slot_of_subtype(payload) if isinstance(payload, int) else None
 
 
 def _of_server(entry: Entry, listing: Listing, answers: Mapping[object, Entry]) -> _Mark:

@@ -26,7 +26,7 @@ function drawPicture(data, options) {
   const times = [...picture.marks.flatMap((mark) => [mark[0], mark[5]]), ...bandEdges].filter((time) => typeof time === "number");
   const axis = makeAxis(times, picture.end, GUTTER + 14, width - GUTTER - 44, toScale);
   const tops = {};
-  let y = 26;
+  let y = 50;
   for (const [lane, [, height]] of Object.entries(LANES)) { tops[lane] = y; y += height; }
   const slotTop = y;
   const height = y + slots.length * BAND + 8;
@@ -37,7 +37,7 @@ function drawPicture(data, options) {
     root.append(svg("rect", { class: "off", x: axis.x(begin), y: tops.device, width: Math.max(2, axis.x(end) - axis.x(begin)), height: height - tops.device - 4 },
       svg("title", {}, `no power from ${seconds(begin)} to ${seconds(end)}`)));
   }
-  drawAxis(root, axis, picture.end, toScale, height);
+  drawAxis(root, axis, picture.end, toScale, height, width);
   for (const [lane, [name]] of Object.entries(LANES)) drawLane(root, name, tops[lane], width);
   drawBytes(root, picture.bytes, axis, tops.bytes, LANES.bytes[1]);
   slots.forEach((slot, at) => drawSlot(root, slot, picture.slots[slot], axis, slotTop + at * BAND, width, id));
@@ -57,14 +57,14 @@ function drawLane(root, name, top, width) {
   root.append(svg("line", { class: "rule", x1: 0, x2: width, y1: top, y2: top }), svg("text", { class: "lane", x: 8, y: top + 18 }, name));
 }
 
-function drawAxis(root, axis, end, toScale, height) {
+function drawAxis(root, axis, end, toScale, height, width) {
   for (const [time, x] of axisTicks(axis, end, toScale, 78)) {
-    root.append(svg("line", { class: "grid", x1: x, x2: x, y1: 18, y2: height - 4 }), svg("text", { class: "tick", x: x + 2, y: 12 }, seconds(time)));
+    root.append(svg("line", { class: "grid", x1: x, x2: x, y1: 18, y2: height - 4 }), x < width - 48 ? svg("text", { class: "tick", x: x + 2, y: 12 }, seconds(time)) : "");
   }
   for (const gap of axis.breaks) {
     root.append(svg("g", {}, svg("title", {}, `${seconds(gap.to - gap.from)} in which nothing happened are drawn shorter`),
-      svg("path", { class: "gap", d: `M${gap.x - 3} 16l3 4-3 4 3 4M${gap.x + 2} 16l3 4-3 4 3 4` }),
-      gap.room > 44 ? svg("text", { class: "tick", x: gap.x, y: 38, "text-anchor": "middle" }, seconds(gap.to - gap.from)) : null));
+      svg("path", { class: "gap", d: `M${gap.x - 3} 17l3 3-3 3 3 3M${gap.x + 2} 17l3 3-3 3 3 3` }),
+      gap.room > 62 ? svg("text", { class: "tick", x: gap.x + 8, y: 25 }, seconds(gap.to - gap.from)) : null));
   }
 }
 
@@ -96,7 +96,7 @@ function drawSlot(root, slot, bands, axis, top, width, id) {
     const kind = `band ${state || version ? "known" : ""} ${running ? "runs" : ""} ${state.replace(" ", "-")}`;
     const box = { x, y: top + 4, width: room, height: BAND - 8 };
     const words = bandWords(state, version, running);
-    const label = [words, `${version || ""} ${state}`.trim(), state].find((text) => text.length * 6.1 + 8 < room);
+    const label = [words, `${version || ""} ${state}`.trim(), state].find((text) => text && wide(text) + 10 < room);
     group.append(svg("g", {}, svg("title", {}, told[at]), svg("rect", { class: kind, ...box }),
       HATCHES[state] ? svg("rect", { class: "hatch", ...box, fill: `url(#${id}-${HATCHES[state]})` }) : null,
       label ? svg("text", { x: x + 5, y: top + 19 }, label) : null));
@@ -111,8 +111,8 @@ function bandWords(state, version, running) {
 
 function drawDivergence(root, x, height, missing, width) {
   const end = x > width - 110;
-  root.append(svg("line", { class: "diverged", x1: x, x2: x, y1: 14, y2: height }),
-    svg("text", { class: "diverged-label", x: x + (end ? -5 : 5), y: 24, "text-anchor": end ? "end" : "start" }, missing ? "it never came" : "diverged here"));
+  root.append(svg("line", { class: "diverged", x1: x, x2: x, y1: 30, y2: height }),
+    svg("text", { class: "diverged-label", x: x + (end ? -5 : 5), y: 41, "text-anchor": end ? "end" : "start" }, missing ? "it never came" : "diverged here"));
 }
 
 function drawMarks(root, marks, axis, tops, width, onMark, onPick) {
@@ -138,6 +138,11 @@ function drawMarks(root, marks, axis, tops, width, onMark, onPick) {
   });
 }
 
+// Pixels of a text, about: capitals are wider.
+function wide(text) {
+  return [...text].reduce((sum, letter) => sum + (/[A-Z_→▶m]/.test(letter) ? 7.3 : /[a-z0-9]/.test(letter) ? 6.2 : 4.4), 0);
+}
+
 function shorten(label) {
   return label.length > 34 ? `${label.slice(0, 33)}…` : label;
 }
@@ -146,7 +151,7 @@ function shorten(label) {
 function labelPlace(taken, lane, kind, x, label, width) {
   if (kind === "warning" || !label) return null;
   const lines = { bench: 2, server: 3, device: 5 }[lane];
-  const room = shorten(label).length * 5.9 + 6;
+  const room = wide(shorten(label)) + 7;
   if (x + room > width + 30) return null;
   taken[lane] = taken[lane] || Array(lines).fill(-Infinity);
   for (let line = 0; line < lines; line += 1) {

@@ -1,0 +1,80 @@
+"""What an outcome tells beside the word: why it failed, as data that a report can draw."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bench.timeline import Diverged, TimedOut, Unmet
+
+__all__ = ["MOST_TEXT", "failure_facts", "first_cause", "properties"]
+
+MOST_TEXT = 20_000
+"""Characters of a failure's message that are kept."""
+
+
+_PLACE = re.compile(r"#\d+ +\d+\.\d+ s +")
+"""Index and time of an entry, as `describe` has them: the same failure on two boards differs in nothing else."""
+
+
+def first_cause(error: BaseException) -> str:
+    """What is wrong, on one line that is the same wherever it is the same; never empty."""
+    unmet = _unmet(error)
+    if unmet is not None:
+        return " ".join(_PLACE.sub("", unmet.instead).split())
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
+
+
+def failure_facts(error: BaseException) -> dict[str, object]:
+    """``cause``, ``failure_class``, ``message`` and, where an expectation failed, ``expectation`` (`Unmet.as_data`)."""
+    facts: dict[str, object] = {
+        "cause": first_cause(error),
+        "failure_class": type(error).__name__,
+        "message": str(error)[:MOST_TEXT],
+    }
+    unmet = _unmet(error)
+    if unmet is not None:
+        facts["expectation"] = unmet.as_data()
+    return facts
+
+
+def _unmet(error: BaseException | None) -> Unmet | None:
+    """The expectation behind an error, or behind the one that it was raised from."""
+    for _ in range(10):
+        if error is None:
+            break
+        if isinstance(error, Diverged | TimedOut):
+            return error.unmet
+        error = error.__cause__
+    return None
+
+
+def properties(folder: Path) -> list[tuple[str, str]]:
+    """What a report of another make is told about a scenario, by name: its outcome's facts and its images' digests.
+
+    Nothing where the evidence cannot be read: it is not for this that a run fails.
+    """
+    outcome, images = _read(folder / "outcome.json"), _read(folder / "images.json")
+    return [*_of_outcome(outcome if isinstance(outcome, dict) else {}), *_of_images(images)]
+
+
+def _of_outcome(outcome: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    for name in ("board", "chip", "virtual", "app", "app_version", "idf_version", "failure_class", "cause"):
+        value = outcome.get(name)
+        if value is not None and value != "":
+            yield name, str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _of_images(images: object) -> Iterable[tuple[str, str]]:
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict):
+            yield f"sha256 of {image.get('role')} {image.get('name')}", str(image.get("sha256"))
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
