@@ -94,7 +94,8 @@ def with_private_key(image: Image, key: bytes, *, number: int | None = None) -> 
         private.private_bytes(Encoding.PEM, form, NoEncryption())
         for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
     ]
-    return _replaced(image, "private key", tuple(forms), number)
+    # Keys of one size differ by some bytes, so one in four would not fit where ESP-IDF's own example key was.
+    return _replaced(image, "private key", (*forms, _in_long_lines(forms[-1])), number)
 
 
 def with_broken_private_key(image: Image) -> Image:
@@ -142,6 +143,13 @@ def _replaced(image: Image, kind: str, forms: tuple[bytes, ...], number: int | N
         )
     # Any of them will do for the firmware; the first is the one that was given.
     return image.with_patch(old.segment, old.at, fitting[0].ljust(room, b"\0"))
+
+
+def _in_long_lines(pem: bytes) -> bytes:
+    """One PEM block in lines of 128 characters in place of 64, which mbedTLS reads as well, and OpenSSL."""
+    first, *lines, last = pem.splitlines()
+    text = b"".join(lines)
+    return b"\n".join([first, *(text[at : at + 128] for at in range(0, len(text), 128)), last, b""])
 
 
 def _bare(pem: bytes) -> bytes:

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bench.errors import FormatError
 from bench.images import Image
+from bench.images.keys import load_private
 from bench.images.rekey import embedded, with_broken_private_key, with_certificate, with_private_key, with_url
 from tests.images.samples import APP_DESC, REAL_APPS, real
 from tests.images.test_encrypted import another_key, key
@@ -79,6 +80,17 @@ def test_a_private_key_takes_the_form_that_fits() -> None:
     traditional = embedded(with_private_key(tight, pkcs8()), "private key")[0]
     assert traditional.text.startswith(b"-----BEGIN RSA PRIVATE KEY-----")
     assert "BEGIN" not in repr(traditional)
+
+
+def test_a_private_key_some_bytes_longer_than_the_old_one_fits_in_long_lines() -> None:
+    """Keys of 3072 bits take from 2,451 to 2,463 bytes; ESP-IDF's example key, 2,455."""
+    new = key().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    old = b"-----BEGIN RSA PRIVATE KEY-----\n" + b"A" * (len(new) - 8 - 63) + b"\n-----END RSA PRIVATE KEY-----\n"
+    assert len(old) == len(new) - 8
+    (found,) = embedded(with_private_key(app(old), new), "private key")
+    assert len(found.text) <= len(old)
+    assert max(map(len, found.text.splitlines())) == 128
+    assert load_private(found.text).private_numbers() == key().private_numbers()
 
 
 def test_a_key_can_be_broken() -> None:
