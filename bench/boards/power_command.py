@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.boards.board import PowerCommands
 from bench.errors import BenchError
@@ -20,7 +20,9 @@ _TOLD = 1000
 """Characters of a tool's output that an error quotes."""
 
 
-def run_tool(command: Sequence[str], *, mend: str, seconds: float = LIMIT) -> str:
+def run_tool(
+    command: Sequence[str], *, mend: str, seconds: float = LIMIT, environment: Mapping[str, str] | None = None
+) -> str:
     """Run a tool to its end and return its standard output.
 
     It runs in a process group of its own, so that at the limit its children end with it, and so that a Ctrl-C does
@@ -28,6 +30,7 @@ def run_tool(command: Sequence[str], *, mend: str, seconds: float = LIMIT) -> st
 
     Args:
         mend: what to do where the tool is not there
+        environment: set for it beside what this process has
 
     Raises:
         BenchError: it is not there, failed, or took too long
@@ -43,6 +46,7 @@ def run_tool(command: Sequence[str], *, mend: str, seconds: float = LIMIT) -> st
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
+            env=None if environment is None else {**os.environ, **environment},
         )
     except OSError as error:
         raise BenchError(f"cannot run `{told}`: {error.strerror}; {mend}") from error

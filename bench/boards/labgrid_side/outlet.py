@@ -1,7 +1,7 @@
 """Switch one outlet by one of labgrid's network power drivers, and print what it says of itself then.
 
 Usage: ``python outlet.py MODEL HOST INDEX on|off``; prints ``{"on": true}``, or null where the outlet cannot be asked.
-Whatever goes wrong ends it with a traceback. Runs in labgrid's Python (3.10 or later) and imports nothing of the bench.
+Whatever goes wrong ends it with a traceback. Runs in labgrid's Python (3.11 or later) and imports nothing of the bench.
 """
 
 from __future__ import annotations
