@@ -18,6 +18,12 @@ __all__ = ["Greeted", "Listener", "Reception", "Refused"]
 _SHUTDOWN = 2.0
 """Seconds that a peer has to answer a TLS close_notify."""
 
+_UNFINISHED = 640
+"""TLS handshakes under way at once; the oldest gives way to the next. asyncio keeps some 300 KiB for each, and a
+client that means it is through within milliseconds."""
+
+_CROWDED = f"it gave way: more than {_UNFINISHED} handshakes were unfinished"
+
 
 @dataclass(frozen=True)
 class Greeted:
@@ -75,6 +81,7 @@ class Listener:
         self._handshake = handshake
         self._server: asyncio.Server | None = None
         self._guests: dict[asyncio.Task[None], asyncio.Transport] = {}
+        self._unfinished: dict[int, asyncio.Transport] = {}
         self._closing = False
         self.port = 0
 
@@ -143,6 +150,7 @@ class Listener:
                 await self._serve(raw, raw, early, None, number)
                 return
             ARRIVING.set(raw)  # of this task alone
+            self._begun(number, raw)
             try:
                 tls = await asyncio.get_running_loop().start_tls(
                     raw,
@@ -155,12 +163,21 @@ class Listener:
                 if tls is None or early.lost:
                     raise ConnectionResetError("the client went away")
             except OSError as error:
-                reason = "the server was closed" if self._closing else _reason(error)
-                self._reception.refused(Refused(number, peer, reason))
+                reason = _reason(error) if number in self._unfinished else _CROWDED
+                self._reception.refused(Refused(number, peer, "the server was closed" if self._closing else reason))
                 return
+            finally:
+                self._unfinished.pop(number, None)
             await self._serve(raw, tls, early, Greeted(number, peer, *_agreed(tls)), number)
         finally:
             drop(raw)
+
+    def _begun(self, number: int, raw: asyncio.Transport) -> None:
+        """A handshake is under way; where too many are, the oldest ends."""
+        self._unfinished[number] = raw
+        if len(self._unfinished) > _UNFINISHED:
+            oldest = next(iter(self._unfinished))
+            drop(self._unfinished.pop(oldest))
 
     async def _serve(
         self, raw: asyncio.Transport, tls: asyncio.Transport, early: Early, greeted: Greeted | None, number: int

@@ -88,6 +88,17 @@ def test_a_handshake_has_a_deadline(authority: Authority) -> None:
         assert client.told("tls", refused.index, ok=False)
 
 
+def test_the_oldest_of_too_many_unfinished_handshakes_gives_way(server: OtaServer, client: Client) -> None:
+    release = server.publish("/app.bin", b"x")
+    with ExitStack() as stack:
+        first = stack.enter_context(plain(server))
+        for _ in range(650):
+            stack.enter_context(plain(server)).sendall(b"\x16")
+        assert first.recv(1) == b""
+        assert "it gave way" in str(client.told("tls", ok=False).data["reason"])
+        assert client.ask(release)[1] == b"x"
+
+
 @pytest.mark.parametrize("part", [0, 1, 40, 10_000])
 @pytest.mark.parametrize("end", ["fin", "rst"])
 def test_a_handshake_that_ends_early_is_told(server: OtaServer, client: Client, part: int, end: str) -> None:
