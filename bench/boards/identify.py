@@ -54,6 +54,7 @@ def identify(port: str, *, baud: int = 115200, attempts: int = 3) -> Identity:
         except (FatalError, serial.SerialException, OSError) as error:
             raise BoardLost(f"{port}: {error}") from error
         finally:
-            with suppress(serial.SerialException, OSError):  # gone already: the error above says more
+            with suppress(serial.SerialException, OSError):  # gone already, or without RTS: the error above says more
                 pulse_enable(chip._port)
+            with suppress(serial.SerialException, OSError):  # gone already
                 chip._port.close()

@@ -10,10 +10,14 @@ import time
 
 import serial
 
-__all__ = ["pulse_enable"]
+__all__ = ["HOLD", "USB_HOLD", "pulse_enable"]
 
 HOLD = 0.1
 """Seconds that EN is held low: long enough for the RC delay of a devkit's EN (10 kOhm, 1 uF), as esptool holds it."""
+
+
+USB_HOLD = 0.2
+"""The same for the chip's own USB-Serial/JTAG, as esptool holds it there (`HardReset` with `uses_usb`)."""
 
 
 def pulse_enable(port: serial.SerialBase, *, hold: float = HOLD) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench.boards.board import Board
-from bench.boards.drivers import AttachedBoard, VirtualBoard, attach
+from bench.boards.drivers import SerialBoard, VirtualBoard, attach
 from bench.errors import BenchError, BoardLost, ExpectationFailed
 
 BOARD = Board(name="model", chip="esp32c3", driver="virtual")
@@ -98,23 +98,18 @@ def test_a_process_that_does_not_start_is_named() -> None:
 
 def test_the_driver_is_chosen_by_boards_yaml() -> None:
     assert isinstance(attach(BOARD), VirtualBoard)
-    attached = attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0"))
-    assert isinstance(attached, AttachedBoard)
-    with attached:
-        assert attached.port == "/dev/ttyUSB0"
+    assert isinstance(attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0")), SerialBoard)
 
 
 def test_what_a_board_cannot_do_is_told_with_the_mark_that_is_missing() -> None:
-    with attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0")) as attached:
-        for ask, capability in (
-            (lambda: attached.supply.power(False), "power_cycle"),
-            (lambda: attached.supply.plan_power_cut("ota:write"), "power_cut"),
-            (lambda: attached.supply.read_flash(0, 4), "flash_snapshot"),
-            (lambda: attached.supply.write_flash(0, b""), "flash_write"),
-            (lambda: attached.supply.set_network(False), "network_control"),
-            (lambda: attached.supply.burn_efuse(0, b"\1"), "efuse_disposable"),
-        ):
-            with pytest.raises(
-                BenchError, match=rf"desk \(driver serial\) lacks {capability}:.*needs\('{capability}'\)"
-            ):
-                ask()
+    attached = attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0"))
+    for ask, capability in (
+        (lambda: attached.supply.power(False), "power_cycle"),
+        (lambda: attached.supply.plan_power_cut("ota:write"), "power_cut"),
+        (lambda: attached.supply.read_flash(0, 4), "flash_snapshot"),
+        (lambda: attached.supply.write_flash(0, b""), "flash_write"),
+        (lambda: attached.supply.set_network(False), "network_control"),
+        (lambda: attached.supply.burn_efuse(0, b"\1"), "efuse_disposable"),
+    ):
+        with pytest.raises(BenchError, match=rf"desk \(driver serial\) lacks {capability}:.*needs\('{capability}'\)"):
+            ask()

@@ -9,15 +9,16 @@ from bench.boards.board import Board
 from bench.boards.drivers.attached import AttachedBoard
 from bench.boards.drivers.driver import Attachment, Supply
 from bench.boards.drivers.labgrid import LabgridBoard
+from bench.boards.drivers.serial_board import SerialBoard
 from bench.boards.drivers.virtual import VirtualBoard
 from bench.errors import BenchError
 
-__all__ = ["AttachedBoard", "Attachment", "LabgridBoard", "Supply", "VirtualBoard", "attach"]
+__all__ = ["AttachedBoard", "Attachment", "LabgridBoard", "SerialBoard", "Supply", "VirtualBoard", "attach"]
 
 _DRIVERS: Mapping[str, Callable[[Board], Attachment]] = MappingProxyType(
     {
         "virtual": VirtualBoard,
-        "serial": AttachedBoard,
+        "serial": SerialBoard,
         "rfc2217": AttachedBoard,
         "labgrid": LabgridBoard,
     }
