@@ -173,9 +173,8 @@ def _verdict(facts: RunFacts, rows: Sequence[_Row]) -> tuple[str, str]:
         worst = next(outcome for outcome, _ in _WRONG if count[outcome])
         return worst, f"{broken_off}Not passed: {', '.join(wrong)}, of {_scenarios(ran)}"
     if not ran:
-        return "unknown", f"{broken_off}Nothing was tested: {_scenarios(len(rows))}, all skipped"[
-            : None if rows else -17
-        ]
+        all_skipped = f": {_scenarios(len(rows))}, all skipped" if rows else ""
+        return "unknown", f"{broken_off}Nothing was tested{all_skipped}"
     skipped = f"; {count['skipped']} skipped, which proves nothing" if count["skipped"] else ""
     passed = f"{'All ' if ran > 1 and not broken_off else ''}{_scenarios(ran)} passed{skipped}"
     return ("unfinished" if broken_off else "passed"), f"{broken_off}{passed}"

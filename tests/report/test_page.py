@@ -1,0 +1,276 @@
+"""The page of a run, as it is written: what stands in it, what is packed in it, and what cannot harm it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from html import unescape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.console.causes import explain
+from bench.errors import BenchError
+from bench.report.html import write_report
+from bench.report.html.listing import MOST, listing
+from bench.report.html.telling import clean
+from bench.timeline import Timeline
+from tests.report.making import FAILED, PANIC, REFUSED, UPDATE, damaged, scenario
+
+
+def page(run: Path) -> str:
+    return write_report(run, decode=explain).read_text("utf-8")
+
+
+def unpacked(text: str) -> dict[str, dict[str, Any]]:
+    """The data of every scenario, by name."""
+    names = [unescape(name) for name in re.findall(r'class="open" aria-expanded="false">([^<]*)<', text)]
+    packed = re.findall(r'<script type="text/plain" id="data-(\d+)">([A-Za-z0-9+/=]*)</script>', text)
+    assert [int(number) for number, _ in packed] == list(range(len(names)))
+    return {
+        name: json.loads(zlib.decompress(base64.b64decode(data))) for name, (_, data) in zip(names, packed, strict=True)
+    }
+
+
+def verdict(text: str) -> str:
+    found = re.search(r'<h1 class="verdict (\w+)">.*?</span> (.*?)</h1>', text)
+    assert found is not None
+    return f"{found[1]}: {unescape(found[2])}"
+
+
+def ended(run: Path, name: str, outcome: str, cause: str | None = None, board: str = "model", **facts: object) -> None:
+    with scenario(run, name, board) as told:
+        told.boots("1", "10000")
+        told.ends(outcome, cause, **facts)
+
+
+def test_the_verdict_says_how_the_run_went(tmp_path: Path) -> None:
+    ended(tmp_path, "one", "passed")
+    assert verdict(page(tmp_path)) == "passed: 1 scenario passed"
+    ended(tmp_path, "two", "skipped", "needs a moon")
+    assert verdict(page(tmp_path)) == "passed: 1 scenario passed; 1 skipped, which proves nothing"
+    ended(tmp_path, "three", "error", "the lab burnt down")
+    assert verdict(page(tmp_path)).startswith("error: Not passed: 1 in error")
+    ended(tmp_path, "four", "failed", "it never came")
+    assert verdict(page(tmp_path)).startswith("failed: Not passed: 1 failed, 1 in error")
+
+
+def test_nothing_but_skips_is_no_pass(tmp_path: Path) -> None:
+    assert verdict(page(tmp_path)) == "unknown: Nothing was tested"
+    ended(tmp_path, "two", "skipped", "needs a moon")
+    assert verdict(page(tmp_path)) == "unknown: Nothing was tested: 1 scenario, all skipped"
+
+
+def test_a_run_without_an_end_says_so(tmp_path: Path) -> None:
+    ended(tmp_path, "one", "passed")
+    (tmp_path / "run.json").write_text(json.dumps({"started": "2026-01-01T00:00:00+00:00"}))
+    assert verdict(page(tmp_path)) == "unfinished: The run was interrupted. 1 scenario passed"
+    with scenario(tmp_path, "killed") as told:
+        told.boots("1", "10000")
+    text = page(tmp_path)
+    assert verdict(text) == "unfinished: The run was interrupted. Not passed: 1 unfinished, of 2 scenarios"
+    assert "did not come to its end" in text
+
+
+def test_failures_come_first_and_are_grouped_by_cause(tmp_path: Path) -> None:
+    ended(tmp_path, "a", "passed")
+    for number in range(3):
+        ended(tmp_path, f"b{number}", "error", "the port <gone>", board=f"desk{number % 2}", virtual=False)
+    ended(tmp_path, "c", "failed", "it never came")
+    text = page(tmp_path)
+    assert re.findall(r'aria-expanded="false">(\w+)<', text) == ["c", "b0", "b2", "b1", "a"]
+    assert "<b>3 times:</b> the port &lt;gone&gt;</button>" in text
+    assert "desk0 (2), desk1 (1)" in text
+
+
+def test_models_are_marked_everywhere_and_hardware_nowhere(tmp_path: Path) -> None:
+    ended(tmp_path, "a", "passed")
+    ended(tmp_path, "b", "passed", board="desk", virtual=False)
+    text = page(tmp_path)
+    assert "<strong>Models, not hardware:</strong> model of this run" in text
+    marked = re.findall(r'data-board="(\w+)".*?</tr>', text)
+    rows = {board: row for board, row in zip(marked, re.findall(r"<tr class=\"scenario\".*?</tr>", text), strict=True)}
+    assert 'class="badge model"' in rows["model"]
+    assert "badge" not in rows["desk"]
+
+
+def test_what_failed_is_data(tmp_path: Path) -> None:
+    with scenario(tmp_path, "torn") as told:
+        told.boots("1", "10000")
+        told.timeline.append("bench", "start", url="https://h/release-1.bin", bytes=4096)
+        told.says(UPDATE)
+        told.serves(fault="cut", sent=1000)
+        told.says(REFUSED)
+        culprit = told.timeline.last_index
+        expectation = {**FAILED["expectation"], "index": culprit}  # type: ignore[dict-item]  # a dict, see FAILED
+        told.ends("failed", "FINISH should have come next", **{**FAILED, "expectation": expectation})
+    data = unpacked(page(tmp_path))["torn"]
+    failure = data["failure"]
+    assert [step[:2] for step in failure["wanted"]][2] == ["here", "FINISH"]
+    assert failure["at"] == culprit / 100
+    assert "Failed to open HTTP connection" in data["rows"][failure["row"]]
+    assert data["device"] == (
+        "esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700 (-0x2700 is MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)"
+    )
+    assert list(data["causes"].values()) == ["-0x2700 is MBEDTLS_ERR_X509_CERT_VERIFY_FAILED"]
+
+
+def test_server_and_bench_stand_between_the_lines_where_they_acted(tmp_path: Path) -> None:
+    with scenario(tmp_path, "told") as told:
+        told.boots("1", "10000")
+        told.timeline.append("bench", "start", url="https://h/release-1.bin", bytes=4096)
+        told.says(UPDATE)
+        told.serves()
+        told.ends("passed")
+    data = unpacked(page(tmp_path))["told"]
+    kinds = "".join(row[0] for row in data["rows"])
+    assert kinds == "--" + "I" * 11 + "b" + "II" + "ss"
+    assert "update started: https://h/release-1.bin" in data["rows"][13]
+    marks = {mark[3]: mark for mark in data["picture"]["marks"]}
+    assert data["rows"][marks["update started"][4]].startswith("b")
+    assert marks["GET 200"][5] > marks["GET 200"][0]
+    assert data["picture"]["bytes"]["sent"][0][1:] == [0, marks["GET 200"][5], 4096]
+
+
+def test_the_bands_of_the_slots_follow_the_update(tmp_path: Path) -> None:
+    with scenario(tmp_path, "rolled_back") as told:
+        told.boots("1", "10000")
+        told.timeline.append(
+            "bench", "slots", ota_0={"state": 2, "version": "1"}, ota_1={"state": None, "version": None}
+        )
+        told.event("UPDATE_BOOT_PARTITION", 0x11)
+        told.boots("2", "110000")
+        told.says(b"abort() was called at PC 0x42000010 on core 0\nRebooting...\n")
+        told.timeline.append("board", "power", on=False)
+        told.timeline.append("bench", "power", on=True)
+        told.boots("1", "10000")
+        told.says(b"I (400) app_init: the next line ends the boot\n")
+        told.timeline.append("bench", "slots", ota_0={"state": 2, "version": "1"}, ota_1={"state": 4, "version": "2"})
+        told.timeline.append("bench", "finding", text="the end")
+        told.ends("passed")
+    picture = unpacked(page(tmp_path))["rolled_back"]["picture"]
+    assert [band[2:] for band in picture["slots"]["ota_1"]] == [
+        ["", "", 0, 1],  # empty, as read from flash
+        ["new", "", 0, 0],  # as the switch of the boot partition says
+        ["pending verify", "2", 1, 0],  # booted for the first time
+        ["pending verify", "2", 0, 0],  # dead
+        ["aborted", "2", 0, 0],  # the other slot runs again
+        ["aborted", "2", 0, 1],  # and flash agrees
+    ]
+    assert [band[2:] for band in picture["slots"]["ota_0"]][-1] == ["valid", "1", 1, 1]
+    assert len(picture["off"]) == 1
+    for bands in picture["slots"].values():
+        assert all(left[1] == right[0] for left, right in pairwise(bands))
+
+
+def test_a_panic_shows_its_backtrace_or_why_there_is_none(tmp_path: Path) -> None:
+    for name, panics in (("decoded", [{"line_no": 14, "decoded": ["#0 0x42000014 in f ()"]}]), ("plain", [])):
+        with scenario(tmp_path, name) as told:
+            told.boots("1", "10000")
+            told.says(PANIC, sha="abc1")
+            told.ends("failed", "it died", panics=panics)
+    data = unpacked(page(tmp_path))
+    (decoded,), (plain,) = data["decoded"]["panics"], data["plain"]["panics"]
+    assert decoded["lines"] == ["#0 0x42000014 in f ()"]
+    assert plain["lines"] == []
+    assert "not decoded" in plain["why_not"]
+    assert "Guru Meditation" in data["plain"]["rows"][plain["row"]]
+    assert data["plain"]["rows"][plain["last"]] == "-Rebooting..."
+
+
+def test_damaged_evidence_is_told_and_never_stops_the_page(tmp_path: Path) -> None:
+    damaged(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    text = page(tmp_path)
+    told = {name: " ".join(data["damage"]) for name, data in unpacked(text).items()}
+    assert "1 lines are damaged" in told["half_a_line"]
+    assert told["no_timeline"] == "timeline.jsonl is missing"
+    assert told["no_console"] == "console.raw is missing"
+    assert "outcome.json is damaged" in told["bad_outcome"]
+    assert told["no_outcome"] == ""
+    assert "images.json is not a list" in told["bad_images"]
+    assert "lines are damaged" in told["binary"]
+    assert verdict(text) == "unfinished: Not passed: 1 unfinished, 1 unreadable, of 7 scenarios"
+    assert "run.json is damaged" in text
+    assert any("Loaded app" in row for row in unpacked(text)["no_console"]["rows"]), "the timeline has the lines too"
+
+
+def test_no_run_and_no_room_are_errors_with_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="name the folder of a run"):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(BenchError, match="cannot write the report"):
+        write_report(tmp_path, tmp_path / "missing" / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_to_the_evidence_hold_where_the_page_lies(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    ended(run, "a b#c", "passed")
+    (files,) = [data["files"] for data in unpacked(page(run)).values()]
+    assert ["console.raw", "model/a%20b%23c/console.raw"] in files
+    elsewhere = write_report(run, tmp_path / "page.html").read_text("utf-8")
+    assert unpacked(elsewhere)["a b#c"]["files"][0] == ["console.raw", "run/model/a%20b%23c/console.raw"]
+    (tmp_path / "out").mkdir()
+    away = write_report(run, tmp_path / "out" / "page.html").read_text("utf-8")
+    assert unpacked(away)["a b#c"]["files"][0] == ["console.raw", ""]
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{script}}{{rows}}\"'&<!--"
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    with scenario(tmp_path, "hostile") as told:
+        told.says(HOSTILE.encode() + b"\0\x1b[31m\xff\xfe\n")
+        told.ends("failed", HOSTILE, message=HOSTILE, promise=HOSTILE, app=HOSTILE)
+    text = page(tmp_path)
+    assert text.count("<script") == 2  # one scenario's data, and the page's own
+    assert text.count("</script>") == 2
+    assert "<img" not in text
+    assert "onerror=alert(2)&gt;{{script}}" in text
+    data = unpacked(text)["hostile"]
+    assert data["rows"] == ["-" + HOSTILE + "␀\\xff\\xfe"]
+    assert data["promise"] == HOSTILE
+
+
+def test_a_line_of_a_megabyte_and_a_console_without_end_are_cut(tmp_path: Path) -> None:
+    with scenario(tmp_path, "long") as told:
+        told.says(b"x" * 1_000_000 + b"\n")
+        told.ends("passed")
+    with scenario(tmp_path, "endless") as told:
+        told.says(b"".join(b"line %d\n" % number for number in range(3 * MOST)))
+        told.ends("passed")
+    data = unpacked(page(tmp_path))
+    assert len(data["long"]["rows"][0]) < 3000
+    assert "(1,000,000 bytes)" in data["long"]["rows"][0]
+    rows = data["endless"]["rows"]
+    assert len(rows) <= MOST + 1
+    assert rows[0] == "-line 0"
+    assert rows[-1] == f"-line {3 * MOST - 1}"
+    assert [row for row in rows if row[0] == "!"] == [f"!{2 * MOST:,} lines are left out here: console.raw has them"]
+
+
+@given(st.text())
+def test_shown_text_has_no_controls_and_no_direction_of_its_own(text: str) -> None:
+    shown = clean(text)
+    assert not re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", shown)
+    if text.isascii() and text.isprintable():
+        assert shown == text
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(-2, 20), max_size=5))
+def test_every_line_has_its_row_whatever_the_console_holds(console: bytes, line_numbers: list[int]) -> None:
+    timeline = Timeline()
+    for number in line_numbers:
+        timeline.append("console", "noise", text="x", line_no=number)
+        timeline.append("server", "closed", connection=number)
+    found = listing(console, timeline.entries, explain)
+    lines = console.split(b"\n")[: None if console and not console.endswith(b"\n") else -1]
+    assert len(found.rows) == len(lines) + len(line_numbers)
+    assert all(found.row(entry) is not None for entry in timeline.entries if entry.source == "server")
+    assert [number for number in found.numbers if number] == list(range(1, len(lines) + 1))
