@@ -50,6 +50,8 @@ def open_port(device: str, *, baud: int, timeout: float, fresh: bool = True) -> 
 
 def complaint(device: str, error: OSError) -> BenchError:
     """What it means that a port could not be opened, and the mend."""
+    if "://" in device:
+        return BoardBusy(str(error)) if error.errno in _BUSY else BoardLost(f"{device} cannot be opened: {error}")
     if error.errno in _BUSY:
         return BoardBusy(f"the port {device} is held by {_held_by(device)}; end it, or take another board")
     if error.errno in (errno.EACCES, errno.EPERM):

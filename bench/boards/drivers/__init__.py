@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bench.boards.board import Board
-from bench.boards.drivers.attached import AttachedBoard
 from bench.boards.drivers.driver import Attachment, Supply
 from bench.boards.drivers.labgrid import LabgridBoard
+from bench.boards.drivers.rfc2217_board import Rfc2217Board
 from bench.boards.drivers.serial_board import SerialBoard
 from bench.boards.drivers.virtual import VirtualBoard
 from bench.errors import BenchError
 
-__all__ = ["AttachedBoard", "Attachment", "LabgridBoard", "SerialBoard", "Supply", "VirtualBoard", "attach"]
+__all__ = ["Attachment", "LabgridBoard", "Rfc2217Board", "SerialBoard", "Supply", "VirtualBoard", "attach"]
 
 _DRIVERS: Mapping[str, Callable[[Board], Attachment]] = MappingProxyType(
     {
         "virtual": VirtualBoard,
         "serial": SerialBoard,
-        "rfc2217": AttachedBoard,
+        "rfc2217": Rfc2217Board,
         "labgrid": LabgridBoard,
     }
 )

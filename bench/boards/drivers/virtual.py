@@ -20,10 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import serial
-
 from bench.boards.board import Board
 from bench.boards.drivers.driver import Supply
+from bench.boards.serialurl import register
 from bench.errors import BoardLost, ExpectationFailed
 
 __all__ = ["VirtualBoard"]
@@ -33,8 +32,6 @@ _START_LIMIT = 30.0
 
 _REPLY_LIMIT = 30.0
 """Seconds until a reply of the control channel is overdue."""
-
-_URL_HANDLERS = "bench.boards.serialurl"
 
 
 class VirtualBoard(Supply):
@@ -72,8 +69,7 @@ class VirtualBoard(Supply):
         return self
 
     def __enter__(self) -> Self:
-        if _URL_HANDLERS not in serial.protocol_handler_packages:
-            serial.protocol_handler_packages.append(_URL_HANDLERS)
+        register()
         self._process = subprocess.Popen(
             self._command(),
             stdin=subprocess.PIPE,
