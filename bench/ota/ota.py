@@ -65,7 +65,8 @@ class Ota:
 
     `patience` is how many (real) seconds it waits for what must come. Waiting always goes on from where the last
     wait ended, so that no line is taken twice. `supply` is power, network and programmer of the board; what it cannot
-    do is a `BenchError`, so a scenario asks for it with `needs`.
+    do is a `BenchError`, so a scenario asks for it with `needs`. `guard` sees the bytes of every update before the
+    board is given them, and raises where they are not for it.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Ota:
         timeline: Timeline,
         verdict: Callable[[], tuple[str, str | None]],
         patience: float = 30.0,
+        guard: Callable[[bytes], None] | None = None,
     ) -> None:
         self.firmware = firmware
         self.timeline = timeline
@@ -90,6 +92,7 @@ class Ota:
         self._flash = flash
         self._verdict = verdict
         self._patience = patience
+        self._guard = guard
         self._at = -1
         self._started = -1
         self._running: Entry | None = None
@@ -104,7 +107,8 @@ class Ota:
     @property
     def slots(self) -> dict[str, Slot]:
         """Every application slot as it is in flash now, by label; the timeline is told what is new."""
-        found = self._flash.slots()
+        with self._look():
+            found = self._flash.slots()
         self._note_slots({label: (slot.state, slot.version) for label, slot in found.items()})
         return found
 
@@ -133,12 +137,16 @@ class Ota:
     @property
     def otadata(self) -> OtaData:
         """Both entries of the otadata partition as they are in flash now."""
-        return OtaData.parse(self._flash.otadata())
+        with self._look():
+            return OtaData.parse(self._flash.otadata())
 
     @property
     def secure_version(self) -> int:
         """The secure version that the board's eFuse holds: emulated in flash where the build has it so, else real."""
-        emulated = self._flash.emulated_secure_version() if self.firmware.emulates_efuse else None
+        emulated = None
+        if self.firmware.emulates_efuse:
+            with self._look():
+                emulated = self._flash.emulated_secure_version()
         return self.supply.secure_version() if emulated is None else emulated
 
     def subtype_of(self, slot: str) -> int:
@@ -177,6 +185,7 @@ class Ota:
 
     def publish(self, draft: Draft) -> Release:
         """Put a draft up on the server under a name of its own."""
+        self._check(draft)
         self._releases += 1
         name = f"release-{self._releases}.bin"
         return self.server.publish(f"/{name}", draft.data, *draft.faults)
@@ -205,6 +214,7 @@ class Ota:
             mishaps: what befalls chunks on their way
             chunks: break off after so many; the application then waits for the next one
         """
+        self._check(draft)
         frames = frames_of(draft.data)
         self._begin(bytes=len(draft.data), frames=len(frames), mishaps=[str(mishap) for mishap in mishaps])
         for frame, data in sent(frames if chunks is None else frames[: chunks + 1], mishaps):
@@ -434,6 +444,12 @@ class Ota:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
+    def _check(self, draft: Draft) -> None:
+        """What is not to run on this board is not given to it: neither as it is, nor inside an encrypted image."""
+        if self._guard is not None:
+            for data in (draft.image.to_bytes(), draft.data):
+                self._guard(data)
+
     def _begin(self, **told: str | int | list[str]) -> None:
         """An update is about to be started: remember what the flash holds before."""
         if self._running is None:
@@ -443,6 +459,19 @@ class Ota:
         self._before = self.slots
         self._started = self.timeline.last_index
         self.timeline.append("bench", "start", **told)
+
+    @contextmanager
+    def _look(self) -> Iterator[None]:
+        """The flash is read. A board that must be put into download mode for it restarts, and is waited for."""
+        before = self.timeline.last_index
+        if self._flash.disturbs:
+            self.timeline.append("bench", "look")
+        with self._flash.looking():
+            yield
+        if self._flash.disturbs:
+            self._at = before
+            self._booted(self._wait(booted()))
+            self._wait(any_of(self._dialect.prompt, panicked()))
 
     def _wait_for_refusal(self, reason: Matcher) -> None:
         """Until the application has given up and said why; a switch instead fails at once, not at the deadline."""

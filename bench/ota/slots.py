@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from bench.errors import BenchError, FormatError
@@ -42,7 +43,9 @@ class Slot:
 class FlashView:
     """Reads slots and otadata through whatever can read the board's flash.
 
-    `read` gives the bytes of a region, `digest` their SHA-256 where the board can tell it faster than its bytes.
+    `read` gives the bytes of a region, `digest` a digest of them where the board can tell it faster than its bytes.
+    `looking` is for a board that must be put into download mode to be read: what is read is read within it, and the
+    board restarts at its end.
     """
 
     def __init__(
@@ -52,7 +55,10 @@ class FlashView:
         *,
         chip: str,
         digest: Callable[[int, int], str] | None = None,
+        looking: Callable[[], AbstractContextManager[object]] | None = None,
     ) -> None:
+        self.looking: Callable[[], AbstractContextManager[object]] = looking or nullcontext
+        self.disturbs = looking is not None
         self._table = table
         self._read = read
         self._digest = digest or (lambda offset, length: hashlib.sha256(read(offset, length)).hexdigest())
