@@ -75,6 +75,7 @@ class ConsolePort:
         home: where the board is after its port went away; None: it is lost then
         away: is told of each time that the port was gone, before the first byte that came after it
         away_limit: seconds that it may be gone
+        when_lost: is told, in the reader's thread, when nothing more will be heard of the board
         reset: resets the board some other way than by RTS
     """
 
@@ -88,6 +89,7 @@ class ConsolePort:
         home: Whereabouts | None = None,
         away: Callable[[Away], None] | None = None,
         away_limit: float = AWAY_LIMIT,
+        when_lost: Callable[[BoardLost], None] | None = None,
         reset: Callable[[], None] | None = None,
     ) -> None:
         self._name = port
@@ -97,6 +99,7 @@ class ConsolePort:
         self._home = home
         self._away = away
         self._limit = away_limit
+        self._when_lost = when_lost
         self._reset = reset
         self._state = threading.Condition()
         self._port: serial.Serial | None = None
@@ -217,6 +220,8 @@ class ConsolePort:
                     back = self._wait_until_back(port, error)
                 except (BenchError, OSError) as cause:
                     self._set(None, cause)
+                    if self._when_lost is not None:
+                        self._when_lost(self._gone(str(cause)))
                     return
                 if back is None:
                     return

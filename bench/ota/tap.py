@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bench.boards.console_port import Away
 from bench.console import Console
+from bench.errors import BoardLost
 from bench.report.evidence import Evidence
+from bench.timeline import Timeline
 
 __all__ = ["Tap"]
 
@@ -11,14 +14,25 @@ __all__ = ["Tap"]
 class Tap:
     """Every byte is kept as it came; what the bytes say goes to the timeline."""
 
-    def __init__(self, console: Console, evidence: Evidence) -> None:
+    def __init__(self, console: Console, evidence: Evidence, timeline: Timeline) -> None:
         self._console = console
         self._evidence = evidence
+        self._timeline = timeline
 
     def feed(self, data: bytes) -> None:
         """Bytes as they came from the board."""
         self._evidence.console(data)
         self._console.feed(data)
+
+    def away(self, gone: Away) -> None:
+        """The port was gone for a while: a line that broke off then is not joined with what comes now."""
+        self._console.close()
+        self._timeline.append("bench", "port_away", **gone.as_data())
+
+    def lost(self, error: BoardLost) -> None:
+        """Nothing more will come, so nobody need wait for it."""
+        self._timeline.append("bench", "board_lost", cause=str(error))
+        self._timeline.fail(error)
 
     def close(self) -> None:
         """Nothing more will come."""

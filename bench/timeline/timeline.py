@@ -54,6 +54,7 @@ class Timeline:
         self._listeners: list[Callable[[Entry], None]] = []
         self._changed = threading.Condition()
         self._closed = False
+        self._failure: BenchError | None = None
 
     def append(self, source: str, kind: str, /, **data: object) -> Entry:
         """Add an entry and wake whoever waits; raises `TimelineClosed` after `close`."""
@@ -100,9 +101,17 @@ class Timeline:
                 raise self.timed_out(explain.name_of(predicate), deadline, after)
 
     def next_entries(self, position: int, deadline: Deadline) -> tuple[Entry, ...]:
-        """The entries from index `position` on, waiting for the first; empty at the deadline or after `close`."""
+        """The entries from index `position` on, waiting for the first; empty at the deadline or after `close`.
+
+        Raises what `fail` was given, once there is nothing left to look at.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: len(self._entries) > position or self._closed, timeout=deadline.remaining())
+            self._changed.wait_for(
+                lambda: len(self._entries) > position or self._closed or self._failure is not None,
+                timeout=deadline.remaining(),
+            )
+            if self._failure is not None and len(self._entries) <= position:
+                raise self._failure
             return tuple(self._entries[max(position, 0) :])
 
     def timed_out(self, awaited: str, deadline: Deadline, after: int) -> TimedOut:
@@ -137,6 +146,15 @@ class Timeline:
     def closed(self) -> bool:
         """Has `close` been called?"""
         return self._closed
+
+    def fail(self, error: BenchError) -> None:
+        """Nothing more can come, and not by the firmware's fault: who waits for more has `error` raised, at once.
+
+        The first error is the one that counts. Entries can still be appended.
+        """
+        with self._changed:
+            self._failure = self._failure or error
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Nothing more will come: whoever waits is told so at once. Closing twice is fine."""

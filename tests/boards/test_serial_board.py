@@ -21,7 +21,7 @@ from bench.boards.ports import Port, SysfsPorts
 from bench.console import Console
 from bench.errors import BenchError, BoardBusy, BoardLost
 from bench.server import Authority
-from bench.timeline import Timeline
+from bench.timeline import Deadline, Timeline
 from tests.boards.serial_rig import (
     CHIP,
     MAC,
@@ -330,10 +330,15 @@ def test_a_port_that_never_returns_is_a_lost_board_with_the_first_cause(
     tree: UsbTree, running: tuple[VirtualBoard, UsbBoard]
 ) -> None:
     _model, cable = running
-    heard = Heard()
     cable.stays_away = True
-    with at(tree, desk(mac=MAC), arrival=20.0) as board, console_of(board, heard.feed, away_limit=0.3) as port:
+    with (
+        Timeline() as timeline,
+        at(tree, desk(mac=MAC), arrival=20.0) as board,
+        console_of(board, Console(timeline).feed, lost=timeline.fail, away_limit=0.3) as port,
+    ):
         cable.press_reset()
+        with pytest.raises(BoardLost, match="did not come back"):
+            timeline.wait(lambda entry: entry.kind == "boot", Deadline(60))
         with pytest.raises(BoardLost, match=r"did not come back within 0.3 s; first cause: .*(gone|Input/output)"):
             expect_loss(port)
         with pytest.raises(BoardLost, match="first cause"):

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bench.errors import ExpectationFailed
-from bench.timeline import Clock, Deadline, Entry, TimedOut, Timeline, TimelineClosed, booted, happened, said
+from bench.errors import BoardLost, ExpectationFailed
+from bench.timeline import Clock, Deadline, Entry, Sequence, TimedOut, Timeline, TimelineClosed, booted, happened, said
 
 
 def test_entries_are_in_order_of_index_and_time_whoever_appends() -> None:
@@ -123,6 +123,22 @@ def test_closing_wakes_who_waits() -> None:
         timeline.close()
         with pytest.raises(TimedOut, match="before the timeline was closed"):
             waiter.result(timeout=10)
+
+
+def test_a_failure_is_raised_where_somebody_waits_for_more() -> None:
+    timeline = Timeline()
+    timeline.append("bench", "a")
+    failing = threading.Timer(0.05, lambda: timeline.fail(BoardLost("unplugged")))
+    failing.start()
+    with pytest.raises(BoardLost, match="unplugged"):
+        timeline.wait(lambda entry: entry.kind == "b", Deadline(60))
+    failing.join()
+    timeline.fail(BoardLost("another"))
+    assert timeline.wait(lambda entry: entry.kind == "a", Deadline(0)).index == 0
+    with pytest.raises(BoardLost, match="unplugged"):
+        Sequence(happened("bench", "a"), happened("bench", "b")).follow(timeline, Deadline(60))
+    timeline.append("bench", "b")
+    assert timeline.wait(lambda entry: entry.kind == "b", Deadline(0)).index == 1
 
 
 def test_nothing_can_be_appended_after_closing() -> None:
