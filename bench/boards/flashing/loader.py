@@ -79,6 +79,11 @@ class Loader:
         """Bytes of its flash chip; 0 where it cannot be told."""
 
     @property
+    def esp(self) -> Any:
+        """esptool's own object."""
+        return self._esp
+
+    @property
     def mac(self) -> str:
         """The chip's factory MAC address."""
         return ":".join(f"{byte:02x}" for byte in self._esp.read_mac("BASE_MAC"))
