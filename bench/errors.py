@@ -2,7 +2,9 @@
 
     BenchError                    the bench, its set-up or the lab is at fault   -> *error*
     ├── SettingsError             a YAML file of the user's: line, field, what was expected
-    │   └── BoardsFileError       boards.yaml
+    │   ├── BoardsFileError       boards.yaml
+    │   └── DialectError          a dialect file
+    ├── Inexpressible             a dialect has no words for what a scenario wants      -> *skipped*
     ├── FormatError               image, partition table, otadata ...: offset, what was found
     ├── BuildError                a build directory that is incomplete or contradicts itself
     ├── BoardLost                 the port is gone, or the board says nothing
@@ -24,9 +26,11 @@ __all__ = [
     "BoardLost",
     "BoardsFileError",
     "BuildError",
+    "DialectError",
     "ExpectationFailed",
     "FlashingFailed",
     "FormatError",
+    "Inexpressible",
     "ServerError",
     "SettingsError",
     "UnsafeOperation",
@@ -68,6 +72,14 @@ class SettingsError(BenchError):
 
 class BoardsFileError(SettingsError):
     """boards.yaml is not valid."""
+
+
+class DialectError(SettingsError):
+    """A dialect file is not valid."""
+
+
+class Inexpressible(BenchError):
+    """The firmware's dialect has no words for what a scenario wants: it is skipped, with this as the reason."""
 
 
 class BuildError(BenchError):

@@ -116,7 +116,7 @@ def _sealed(spec: BuildSpec, *, entry_addr: int, segments: list[tuple[int, bytes
 def _app_desc(spec: BuildSpec) -> AppDesc:
     return AppDesc(
         version=spec.version,
-        project_name=spec.app,
+        project_name=spec.project_name,
         secure_version=spec.secure_version,
         time=COMPILE_TIME,
         date=COMPILE_DATE,
@@ -139,6 +139,8 @@ def _rodata(spec: BuildSpec) -> bytes:
     if spec.virtual_app.networked:
         strings.append(spec.url)
         strings.append(certificate_bundle(spec.ca_pem, line_of(spec.idf_ver)) if spec.has_cert_bundle else spec.ca_pem)
+    if spec.style is not None:
+        strings += spec.style.strings(spec.app)
     if spec.private_key_pem is not None:
         strings.append(spec.private_key_pem)
     if spec.signing is not None:

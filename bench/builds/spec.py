@@ -13,6 +13,7 @@ from bench.builds.pem import check_certificates, check_private_key
 from bench.builds.releases import DEFAULT_RELEASE, RELEASES, line_of
 from bench.builds.rodata import Dialect
 from bench.builds.signing import Signing
+from bench.builds.style import Style
 from bench.builds.targets import Target, target_of
 from bench.errors import BuildError
 from bench.flash.partition_table import TABLE_OFFSET
@@ -71,6 +72,7 @@ class BuildSpec:
         log_level: error, warn, info or debug
         log_colors: CONFIG_LOG_COLORS; None: as the release has it, on until v5.3
         private_key_pem: RSA-3072 private key of pre_encrypted_ota, as PEM
+        style: the application under another name and in other words, as firmware of somebody's own has them
         encryption: scheme of pre_encrypted_ota: rsa, or ecies, whose key is in an eFuse and not in the build
         signing: the application verifies the signature of updates, and is signed itself
         behaviour: see `bench.images.Behaviour`
@@ -103,6 +105,7 @@ class BuildSpec:
     log_level: str = "info"
     log_colors: bool | None = None
     private_key_pem: bytes | None = field(default=None, repr=False)
+    style: Style | None = None
     encryption: str = "rsa"
     signing: Signing | None = None
     behaviour: str = Behaviour.SOUND
@@ -112,6 +115,10 @@ class BuildSpec:
         self._check_texts()
         self._check_security()
         self._check_example()
+
+    @property
+    def project_name(self) -> str:
+        return self.app if self.style is None else self.style.project_name
 
     @property
     def target(self) -> Target:

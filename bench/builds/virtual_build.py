@@ -45,7 +45,7 @@ class VirtualBuild(BuildSpec):
             _BOOTLOADER: bootloader(self).to_bytes(),
             _TABLE: table.to_bytes(),
             _OTADATA: OtaData.erased().to_bytes(),
-            f"{self.app}.bin": app,
+            f"{self.project_name}.bin": app,
             **_encrypted(self, app),
             "flasher_args.json": _json(flasher_args),
             "flash_args": _flash_args(flasher_args),
@@ -77,7 +77,7 @@ def _encrypted(spec: BuildSpec, app: bytes) -> dict[str, bytes]:
     if spec.private_key_pem is None:
         return {}
     rng = Random(spec.fingerprint)
-    return {f"{spec.app}_secure.bin": encrypt(app, spec.private_key_pem, rng=rng)}
+    return {f"{spec.project_name}_secure.bin": encrypt(app, spec.private_key_pem, rng=rng)}
 
 
 def _json(value: object) -> bytes:
@@ -92,7 +92,7 @@ def _flasher_args(spec: BuildSpec, otadata: Partition, first: Partition) -> dict
     }
     parts = {
         "bootloader": (spec.target.bootloader_offset, _BOOTLOADER),
-        "app": (first.offset, f"{spec.app}.bin"),
+        "app": (first.offset, f"{spec.project_name}.bin"),
         "partition-table": (spec.table_offset, _TABLE),
         "otadata": (otadata.offset, _OTADATA),
     }
@@ -123,14 +123,14 @@ def _project_description(spec: BuildSpec) -> dict[str, object]:
     # Paths are relative to the build directory: a build may be moved, and says nothing of the machine that wrote it.
     return {
         "version": "1",
-        "project_name": spec.app,
+        "project_name": spec.project_name,
         "project_version": spec.version,
         "project_path": ".",
         "build_dir": ".",
         "config_file": "sdkconfig",
         "bootloader_elf": "",
-        "app_elf": f"{spec.app}.elf",
-        "app_bin": f"{spec.app}.bin",
+        "app_elf": f"{spec.project_name}.elf",
+        "app_bin": f"{spec.project_name}.bin",
         "target": spec.chip,
         "git_revision": spec.idf_ver,
         "rom_elf": "",

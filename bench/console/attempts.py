@@ -78,6 +78,8 @@ class Ongoing:
     confirmed: bool = False
     trouble: Record | Panic | Noise | None = None
     outcome: Outcome | None = None
+    tags: frozenset[str] = frozenset()
+    """Of the firmware's own log, where it is no stock application: its errors end an attempt too."""
 
     def end(self, verdict: str, reason: str, line_no: int) -> None:
         self.phase = Phase.ENDED
@@ -87,7 +89,7 @@ class Ongoing:
     @property
     def doomed(self) -> bool:
         """Has something been seen that the application cannot overcome?"""
-        return self.aborted or any(is_fatal(cause) for cause in self.causes)
+        return self.aborted or any(is_fatal(cause) or cause.tag in self.tags for cause in self.causes)
 
     def refusal(self, last: Record | None) -> Outcome:
         deciding = self.causes[0] if self.causes else last

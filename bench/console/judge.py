@@ -56,6 +56,7 @@ from bench.console.attempts import (
 from bench.console.boots import reset_reason
 from bench.console.dialects import Sign, is_cause, running_offset, sign_of, writing_to
 from bench.console.items import Boot, Event, Item, Noise, Panic, Record
+from bench.console.speech import STOCK, Speech
 
 __all__ = ["VERDICTS", "Attempt", "Judge", "Judgement", "judge"]
 
@@ -82,9 +83,14 @@ class Judgement:
 
 
 class Judge:
-    """Judges a console item by item; holds the attempts and the names of the events, nothing else."""
+    """Judges a console item by item; holds the attempts and the names of the events, nothing else.
 
-    def __init__(self) -> None:
+    Args:
+        speech: what the firmware's own lines mean, where it is no stock application
+    """
+
+    def __init__(self, speech: Speech = STOCK) -> None:
+        self._speech = speech
         # Settled attempts, in order, of which one is still to be put in its place: the one on trial.
         self._settled: list[Attempt | None] = []
         self._last: Ongoing | None = None
@@ -105,6 +111,8 @@ class Judge:
             elif isinstance(item, Noise):
                 if item.text.startswith("rst:") and reset_reason(item.text) is not None:
                     self._stopped(item)
+                elif self._speech.sign_of(item) is not None:
+                    self._record(Record("I", None, self._speech.name, item.text, item.line_no), item)
             elif isinstance(item, Event):
                 self._event(item)
             elif isinstance(item, Boot):
@@ -140,7 +148,7 @@ class Judge:
             first_line = stray[0].line_no if stray else line_no
             if last is not None:
                 self._lay_down(last)
-            self._last = last = Ongoing(first_line, self._running, self._boots, causes=stray)
+            self._last = last = Ongoing(first_line, self._running, self._boots, causes=stray, tags=self._speech.tags)
         last.last_line = line_no
         return last
 
@@ -158,9 +166,10 @@ class Judge:
             self._settled[place] = trial.judged()
         self._trial = self._trial_place = None
 
-    def _record(self, record: Record) -> None:
-        sign = sign_of(record)
-        cause = is_cause(record)
+    def _record(self, record: Record, said: Noise | None = None) -> None:
+        """A record; `said` is the line itself where it was none."""
+        sign = self._speech.sign_of(said or record) or sign_of(record)
+        cause = self._speech.complains(record) or is_cause(record)
         if sign is None and not cause and record.tag != "esp_image":
             return
         last = self._last

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bench.console.boots import BOOT_TAGS, BootReader, is_rom
 from bench.console.events import EVENT_TAG, event_of
+from bench.console.held import Held
 from bench.console.items import Item, Noise, Record
 from bench.console.lines import LIMIT, Lines, Splitter, readable
 from bench.console.panics import PanicReader, brownout
 from bench.console.records import SUSPECT, WHOLE, milliseconds, pieces
+from bench.console.speech import STOCK, Speech
 
 __all__ = ["ConsoleReader"]
 
@@ -22,9 +24,15 @@ class ConsoleReader:
     that tells of it. A boot comes when it is complete: after the records of its banner, and before the first
     record of the application's own. The lines of a panic become one `Panic`; the lines of a banner are noise or
     records as well as part of the boot.
+
+    Args:
+        speech: what the firmware's own lines mean, where it is no stock application
     """
 
-    def __init__(self) -> None:
+    def __init__(self, speech: Speech = STOCK) -> None:
+        self._speech = speech
+        self._tags = _TAGS | speech.tags
+        self._held = Held(speech) if speech.versions else None
         self._splitter = Splitter()
         self._boots = BootReader()
         self._panics = PanicReader()
@@ -40,7 +48,7 @@ class ConsoleReader:
             else:
                 for text in lines.texts:
                     self._line(text, lines.line_no, items, part=lines.part)
-        return items
+        return items if self._held is None else self._held.pass_on(items)
 
     def close(self) -> list[Item]:
         """The items that the end of the console completes: an unfinished line, a boot, a panic."""
@@ -55,11 +63,11 @@ class ConsoleReader:
         if boot is not None:
             items.append(boot)
         self._busy = False
-        return items
+        return items if self._held is None else [*self._held.pass_on(items), *self._held.release()]
 
     def _lines(self, lines: Lines, items: list[Item]) -> None:
         """The hot loop: nearly every line is one whole record, of a tag that nobody waits for."""
-        whole, suspect, append = WHOLE.match, SUSPECT.search, items.append
+        whole, suspect, append, tags = WHOLE.match, SUSPECT.search, items.append, self._tags
         line_no = lines.line_no
         for text in lines.texts:
             match = whole(text)
@@ -72,7 +80,7 @@ class ConsoleReader:
                     if not text.isascii():
                         tag, message = readable(tag), readable(message)
                     record = Record(level, milliseconds(time), tag, message, line_no)
-                    if self._busy or tag in _TAGS:
+                    if self._busy or tag in tags:
                         self._record(record, items)
                     else:
                         append(record)
@@ -111,6 +119,8 @@ class ConsoleReader:
             panic = brownout(record)
             if panic is not None:
                 items.append(panic)
+        if record.tag in self._speech.tags:
+            self._told(record, items)
         self._busy = self._boots.open
 
     def _noise(self, noise: Noise, items: list[Item]) -> None:
@@ -130,8 +140,16 @@ class ConsoleReader:
             if boot is not None:
                 items.append(boot)
             items.append(noise)
+            if self._speech.bare:
+                self._told(noise, items)
             self._busy = self._boots.open
             return
         if panic is not None:
             items.append(panic)
         self._busy = self._boots.open or self._panics.open
+
+    def _told(self, item: Record | Noise, items: list[Item]) -> None:
+        """The event that a line of the user's own firmware tells of, behind that line."""
+        event = self._speech.event_of(item)
+        if event is not None:
+            items.append(event)

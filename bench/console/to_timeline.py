@@ -8,6 +8,7 @@ from threading import Lock
 from bench.console.items import Boot, Event, Item, Panic, Record
 from bench.console.judge import Judge, Judgement
 from bench.console.reader import ConsoleReader
+from bench.console.speech import STOCK, Speech
 from bench.timeline import Timeline
 
 __all__ = ["Console", "Feed"]
@@ -33,13 +34,14 @@ class Feed:
 class Console:
     """The console of one board during one scenario: bytes in; entries on the timeline, and a verdict.
 
-    Bytes come from one thread; the judgement may be asked for from any.
+    Bytes come from one thread; the judgement may be asked for from any. `speech` says what the lines of a user's own
+    firmware mean.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
-        self._reader = ConsoleReader()
+    def __init__(self, timeline: Timeline, speech: Speech = STOCK) -> None:
+        self._reader = ConsoleReader(speech)
         self._feed = Feed(timeline)
-        self._judge = Judge()
+        self._judge = Judge(speech)
         self._lock = Lock()
 
     def feed(self, data: bytes) -> None:

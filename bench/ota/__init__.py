@@ -6,7 +6,8 @@ release), `Ota` (one board, one server, one timeline), `Slot` (what lies in flas
 
 from __future__ import annotations
 
-from bench.ota.dialect import DIALECTS, Dialect, dialect_of
+from bench.ota.dialect import DIALECTS, Dialect, Place, dialect_of
+from bench.ota.dialect_file import load_dialect, parse_dialect
 from bench.ota.draft import Draft
 from bench.ota.firmware import ENABLED_BY, Firmware
 from bench.ota.keys import Keys
@@ -15,12 +16,14 @@ from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
 from bench.ota.soak import Soak
 from bench.ota.tap import Tap
+from bench.ota.telling import AtBoot, OnConsole, Telling
 from bench.ota.wire import Altered, Corrupted, Lost, Mishap, Repeated
 
 __all__ = [
     "DIALECTS",
     "ENABLED_BY",
     "Altered",
+    "AtBoot",
     "Corrupted",
     "Device",
     "Dialect",
@@ -30,11 +33,16 @@ __all__ = [
     "Keys",
     "Lost",
     "Mishap",
+    "OnConsole",
     "Ota",
+    "Place",
     "Programmer",
     "Repeated",
     "Slot",
     "Soak",
     "Tap",
+    "Telling",
     "dialect_of",
+    "load_dialect",
+    "parse_dialect",
 ]

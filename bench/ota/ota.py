@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from bench.boards.drivers import Supply
-from bench.errors import BenchError, ExpectationFailed
+from bench.console import Attempt
+from bench.errors import BenchError, ExpectationFailed, Inexpressible
 from bench.flash import OtaData
 from bench.ota.dialect import Dialect
 from bench.ota.draft import Draft
@@ -21,6 +22,7 @@ from bench.ota.loops import boot_loop
 from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
 from bench.ota.supply import expect_power_on
+from bench.ota.telling import OnConsole, Telling
 from bench.ota.wire import END, Mishap, answer_to, frames_of, sent
 from bench.server import OtaServer, Release
 from bench.timeline import (
@@ -66,7 +68,9 @@ class Ota:
     `patience` is how many (real) seconds it waits for what must come. Waiting always goes on from where the last
     wait ended, so that no line is taken twice. `supply` is power, network and programmer of the board; what it cannot
     do is a `BenchError`, so a scenario asks for it with `needs`. `guard` sees the bytes of every update before the
-    board is given them, and raises where they are not for it.
+    board is given them, and raises where they are not for it. `telling` is how the firmware is told its URL, on its
+    console where nothing else is said; firmware that has it before it starts makes an attempt at every start, and
+    `attempts` tells them apart.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Ota:
         verdict: Callable[[], tuple[str, str | None]],
         patience: float = 30.0,
         guard: Callable[[bytes], None] | None = None,
+        telling: Telling | None = None,
+        attempts: Callable[[], tuple[Attempt, ...]] = tuple,
     ) -> None:
         self.firmware = firmware
         self.timeline = timeline
@@ -93,6 +99,8 @@ class Ota:
         self._verdict = verdict
         self._patience = patience
         self._guard = guard
+        self._telling: Telling = OnConsole() if telling is None else telling
+        self._attempts = attempts
         self._at = -1
         self._started = -1
         self._running: Entry | None = None
@@ -181,18 +189,17 @@ class Ota:
         """Wait until the application has booted and takes a URL from the console."""
         boot = self._wait(booted())
         self._booted(boot)
-        self._wait(self._dialect.prompt)
+        self._ready()
 
     def publish(self, draft: Draft) -> Release:
-        """Put a draft up on the server under a name of its own."""
+        """Put a draft up on the server, as a rule under a name of its own."""
         self._check(draft)
         self._releases += 1
-        name = f"release-{self._releases}.bin"
-        return self.server.publish(f"/{name}", draft.data, *draft.faults)
+        return self._telling.publish(self.server, self._releases, draft)
 
     def wait_until_ready(self) -> None:
         """Wait until the application takes a URL again."""
-        self._wait(self._dialect.prompt)
+        self._ready()
 
     def start(self, draft: Draft) -> Release:
         """Publish a draft, tell the waiting application its URL, and remember what the flash held before."""
@@ -203,7 +210,9 @@ class Ota:
     def start_again(self, release: Release) -> None:
         """Tell the waiting application the URL of a release that was published already; otherwise as `start`."""
         self._begin(url=release.told_url, bytes=release.size)
-        self._device.write(release.url.encode() + b"\n")
+        self._telling.tell(release, self)
+        if self._telling.at_boot:
+            self._booted(self._wait(booted()))
 
     def stream(self, draft: Draft, *mishaps: Mishap, chunks: int | None = None) -> None:
         """Stream a draft to the waiting application over its console, as `docs/serial-update.md` has it.
@@ -226,10 +235,19 @@ class Ota:
         """Type a line on the console: what the firmware asks for beside its URL."""
         self._device.write(text.encode() + b"\n")
 
+    def write(self, data: bytes) -> None:
+        """Send bytes to the console as they are."""
+        self._device.write(data)
+
     def reset(self) -> None:
         """Reset the board by EN, or by its supply where EN is not wired."""
+        self._telling.withhold()
+        self.restart()
+
+    def restart(self) -> None:
+        """The same, and firmware that tries its URL at every start finds there what is offered now."""
         if self.supply.board.reset_by == "power":
-            self.power_cycle()
+            self._cycle()
             return
         self.timeline.append("bench", "reset")
         self._device.reset()
@@ -237,6 +255,13 @@ class Ota:
     @contextmanager
     def unpowered(self) -> Iterator[Programmer]:
         """The board off, with a flash programmer clipped to it; on again afterwards."""
+        self._telling.withhold()
+        with self.clipped() as programmer:
+            yield programmer
+
+    @contextmanager
+    def clipped(self) -> Iterator[Programmer]:
+        """The same, and firmware that tries its URL at every start finds there what is offered now."""
         self.timeline.append("bench", "power", on=False)
         self.supply.power(False)
         yield Programmer(self.supply, self.firmware.build, self.timeline)
@@ -251,6 +276,10 @@ class Ota:
 
     def power_cycle(self) -> None:
         """Take the power where it is still there, and give it back; the board's ROM must say that it had lost it."""
+        self._telling.withhold()
+        self._cycle()
+
+    def _cycle(self) -> None:
         self.timeline.append("bench", "power", on=False)
         self.supply.power(False)
         self._power_on()
@@ -264,18 +293,20 @@ class Ota:
 
     def expect(self, *steps: Step) -> tuple[Entry, ...]:
         """These steps, in order, and no other event in between."""
-        entries = Sequence(*steps).follow(self.timeline, Deadline(self._patience), after=self._at)
+        entries = Sequence(*map(self._dialect.put, steps)).follow(
+            self.timeline, Deadline(self._patience), after=self._at
+        )
         self._at = entries[-1].index
         return entries
 
     def expect_happened(self, *matchers: Matcher) -> None:
         """Each of these comes, one after the other, whatever else comes between."""
         for matcher in matchers:
-            self._wait(matcher)
+            self._wait(self._dialect.put_matcher(matcher))
 
     def expect_said(self, text: str, *, tag: str | None = None) -> Entry:
         """A log record with this text in it."""
-        return self._wait(said(tag=tag, text=text))
+        return self._wait(self._dialect.put_matcher(said(tag=tag, text=text)))
 
     def expect_boot(
         self, *, slot: str | None = None, version: str | None = None, reset_reason: str | None = None
@@ -293,7 +324,7 @@ class Ota:
 
     def expect_running(self, *, slot: str, version: str) -> Entry:
         """However often it is booted on the way, the application that takes a URL in the end is this one."""
-        ready = self._wait(self._dialect.prompt)
+        ready = self._ready()
         boots = [entry for entry in self.timeline.entries[: ready.index] if booted().matches(entry)]
         wanted = booted(slot=slot, version=version)
         if not boots or not wanted.matches(boots[-1]):
@@ -304,7 +335,7 @@ class Ota:
     def expect_boot_after_update(self, *, version: str) -> Entry:
         """The boot partition is switched, and the next boot runs this version from the other slot."""
         target = self._next_slot()
-        self._wait(UPDATE_BOOT_PARTITION(slot=target))
+        self._wait(self._switch(target) or self._dialect.success)
         return self.expect_boot(slot=target, version=version)
 
     def expect_power_lost(self) -> None:
@@ -350,26 +381,29 @@ class Ota:
 
     def expect_confirmed(self) -> Entry:
         """The running application confirms itself."""
-        return self._wait(said(tag=self._dialect.tag, text=self._dialect.confirmed))
+        if self._dialect.confirmed is None:
+            raise Inexpressible("needs to hear when the firmware confirms itself: it does not say so")
+        return self._wait(self._dialect.confirmed)
 
     def expect_seen(self, *matchers: Matcher) -> None:
         """Each of these has come since the update was started."""
         for matcher in matchers:
-            self.timeline.wait(matcher, Deadline(0), after=self._started)
+            self.timeline.wait(self._dialect.put_matcher(matcher), Deadline(0), after=self._started)
 
     def expect_absent(self, *matchers: Matcher) -> None:
         """None of these since the update was started."""
-        expect_absent(self.timeline, *matchers, after=self._started)
+        expect_absent(self.timeline, *self._dialect.put_absent(*matchers), after=self._started)
 
     def expect_updated(self, *, version: str) -> None:
         """The boot partition was switched, the other slot booted, and it is the new version."""
         target = self._next_slot()
-        if self._dialect.prints_events:
-            expect_seen(self.timeline, UPDATE_BOOT_PARTITION(slot=target), after=self._started, until=self._at)
+        switch = self._switch(target)
+        if switch is not None:
+            expect_seen(self.timeline, switch, after=self._started, until=self._at)
         else:
-            self._wait(said(text=self._dialect.success))
+            self._wait(self._dialect.success)
         self.expect_boot(slot=target, version=version)
-        self._wait(self._dialect.prompt)
+        self._ready()
         self.expect_verdict("updated")
 
     def expect_refused(self, because: str, *, erased: bool = False) -> None:
@@ -387,12 +421,13 @@ class Ota:
 
     def expect_gives_up(self, because: str) -> None:
         """The attempt ends with the line that decides it, and without any switch; the board is left as it is then."""
-        self._wait_for_refusal(said(text=because))
+        self._wait_for_refusal(self._dialect.reason(because))
         self.expect_verdict("refused")
 
     def expect_given_up_within(self, seconds: float) -> None:
         """From the START of the attempt to its end no more than this passed on the device's own clock."""
-        began, ended = self._told_at(START), self._told_at(self._dialect.given_up)
+        asked = START if self._dialect.tells(START) else happened("bench", "start")
+        began, ended = self._told_at(asked), self._told_at(self._dialect.given_up)
         if ended - began > seconds * 1000:
             raise ExpectationFailed(f"the attempt took {ended - began} ms, and not {seconds:g} s at most")
 
@@ -416,17 +451,17 @@ class Ota:
         self._at = self.timeline.last_index
         self.reset()
         self.expect_boot(slot=slot, version=version)
-        self._wait(self._dialect.prompt)
+        self._ready()
         self._compare(slot)
 
     def expect_verdict(self, verdict: str) -> None:
         """What the console as a whole says of the last attempt; while it says "incomplete", it is listened to."""
         deadline = Deadline(self._patience)
         position = len(self.timeline)
-        found, reason = self._verdict()
+        found, reason = self._judged()
         while found == "incomplete" != verdict and (came := self.timeline.next_entries(position, deadline)):
             position = came[-1].index + 1
-            found, reason = self._verdict()
+            found, reason = self._judged()
         if found != verdict:
             raise ExpectationFailed(f"the console's verdict is {found!r} ({reason}), and not {verdict!r}")
 
@@ -476,12 +511,32 @@ class Ota:
     def _wait_for_refusal(self, reason: Matcher) -> None:
         """Until the application has given up and said why; a switch instead fails at once, not at the deadline."""
         over = self._dialect.given_up
-        switched = (UPDATE_BOOT_PARTITION, said(text=self._dialect.success))
+        switched = (UPDATE_BOOT_PARTITION, self._dialect.success)
         self._wait_since_start(any_of(reason, over, *switched), self._patience)
-        self.expect_absent(*switched)
+        expect_absent(self.timeline, *switched, after=self._started)
         self._wait_since_start(any_of(over, *switched), self._patience)
-        self.expect_absent(*switched)
+        expect_absent(self.timeline, *switched, after=self._started)
         self._wait_since_start(reason, min(self._patience, _LATE_LINES))
+
+    def _ready(self) -> Entry:
+        """The application takes a URL; one that tries its own at every start has found nothing there, and rests."""
+        ready = self._wait(self._dialect.prompt)
+        return self._wait(self._dialect.given_up) if self._telling.at_boot else ready
+
+    def _switch(self, target: str) -> Matcher | None:
+        """The event with which the boot partition is switched, as far as the firmware tells it."""
+        wanted = UPDATE_BOOT_PARTITION(slot=target)
+        told = (step for step in (wanted, UPDATE_BOOT_PARTITION) if self._dialect.tells(step))
+        return next(told, None)
+
+    def _judged(self) -> tuple[str, str | None]:
+        """The console's verdict on the last attempt; where others come by themselves, on the one that was started."""
+        if not self._telling.at_boot:
+            return self._verdict()
+        lines = (entry.get("line_no") for entry in self.timeline.since(self._started))
+        since = next((line for line in lines if isinstance(line, int)), 0)
+        attempt = next((one for one in self._attempts() if one.first_line >= since), None)
+        return ("none", None) if attempt is None else (attempt.verdict, attempt.reason)
 
     def _none_runs(self, before: int, because: str) -> None:
         for entry in self.timeline.since(before):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.boards.console_port import Away
-from bench.console import Console
+from bench.console import Attempt, Console
 from bench.errors import BoardLost
 from bench.report.evidence import Evidence
 from bench.timeline import Timeline
@@ -41,3 +41,7 @@ class Tap:
     def verdict(self) -> tuple[str, str | None]:
         """What the console says of the last attempt, and why."""
         return self._console.verdict()
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt that the console has seen, judged as if it ended here."""
+        return self._console.judgement().attempts

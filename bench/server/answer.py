@@ -25,12 +25,14 @@ class Published:
         data: the bytes
         faults: how the server misbehaves when it serves them
         chunked: announce no length, send chunks
+        once: gone as soon as somebody has fetched it to its last byte
     """
 
     path: str
     data: bytes = field(repr=False)
     faults: tuple[Fault, ...] = ()
     chunked: bool = False
+    once: bool = False
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:

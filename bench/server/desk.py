@@ -53,6 +53,7 @@ class Desk:
         self._patience = patience
         self._published: dict[tuple[Door, str], Published] = {}
         self._asked: dict[tuple[Door, str], int] = {}
+        self._withheld: set[str] = set()
         self._listeners: dict[Door, Listener] = {}
         self._web: list[web.Server] = []
         self._connections: dict[asyncio.BaseProtocol, Connection] = {}
@@ -69,7 +70,16 @@ class Desk:
             await self.open(door, published.faults, 0)
         self._published[door, published.path] = published
         self._asked[door, published.path] = 0
+        self._withheld.discard(published.path)
         return self._listeners[door].port
+
+    async def withhold(self, path: str | None) -> None:
+        """Answer as if nothing were published under a path, or under any."""
+        self._withheld |= {path} if path is not None else {known for _, known in self._published}
+
+    async def offer(self, path: str) -> None:
+        """Serve again what was withheld."""
+        self._withheld.discard(path)
 
     async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
         """Open a listener of that kind, called for by those of the faults that act at the door."""
@@ -134,7 +144,8 @@ class Desk:
             headers=headers,
         )
         lower = {name.lower(): value for name, value in request.headers.items()}
-        plan = self._plan(door, Asked(request.method, path, lower, query=request.query_string, scheme=door.scheme))
+        asked = Asked(request.method, path, lower, query=request.query_string, scheme=door.scheme)
+        plan = self._plan(door, asked)
 
         def fired(fault: Fault) -> None:
             self._note("fault", **numbers, path=path, **tell_fault(fault))
@@ -145,6 +156,7 @@ class Desk:
             response, outcome = await performance.run(request)
         finally:
             outcome = outcome if outcome is not None else performance.abandoned()
+            self._once(door, asked, plan, outcome)
             self._note(
                 "response",
                 **numbers,
@@ -160,7 +172,7 @@ class Desk:
 
     def _plan(self, door: Door, asked: Asked) -> Plan:
         published = self._published.get((door, asked.path))
-        if published is None:
+        if published is None or asked.path in self._withheld:
             return missing_plan(asked)
         asked = replace(asked, nth=self._asked[door, asked.path])
         self._asked[door, asked.path] += 1
@@ -168,6 +180,18 @@ class Desk:
         for fault in published.faults:
             plan = fault.plan(plan, asked)
         return plan
+
+    def _once(self, door: Door, asked: Asked, plan: Plan, outcome: Outcome) -> None:
+        """Withhold what was to be fetched once, when its last byte has left: before its reader can ask again."""
+        published = self._published.get((door, asked.path))
+        if published is None or not published.once or asked.method != "GET" or not outcome.complete:
+            return
+        size = len(published.data)
+        ends = any(
+            name.lower() == "content-range" and value.endswith(f"-{size - 1}/{size}") for name, value in plan.headers
+        )
+        if ends or (plan.status == 200 and outcome.sent >= size):
+            self._withheld.add(asked.path)
 
     def _rejected(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """What aiohttp answered by itself (its answers are a `Response`): what it could not read as a request."""

@@ -104,8 +104,8 @@ class Listener:
         if self._server is not None:
             self._server.close()
         # asyncio may have accepted connections that it has not handed over yet: they come in the next turns of its
-        # loop, and are dropped as they come.
-        for _ in range(3):
+        # loop (accepted, a task, a transport, its protocol), are dropped as they come, and take as many to be over.
+        for _ in range(8):
             await asyncio.sleep(0)
         for raw in self._guests.values():
             drop(raw)

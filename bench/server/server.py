@@ -131,7 +131,7 @@ class OtaServer:
         """The port it listens on."""
         return self._running().port_of(door_of(self._faults))
 
-    def publish(self, path: str, data: bytes, *faults: Fault, chunked: bool = False) -> Release:
+    def publish(self, path: str, data: bytes, *faults: Fault, chunked: bool = False, once: bool = False) -> Release:
         """Put bytes up under a path, in the place of what was there; faults act in the order given.
 
         Args:
@@ -139,10 +139,11 @@ class OtaServer:
             data: the bytes
             faults: how the server misbehaves when it serves them
             chunked: announce no length and send chunks
+            once: withhold it as soon as somebody has fetched it to its last byte
 
         A release whose faults need a listener of their own stands behind a port of its own, see its `url`.
         """
-        published = Published(published_path(path), bytes(data), faults, chunked)
+        published = Published(published_path(path), bytes(data), faults, chunked, once)
         port = self._call(self._running().put_up(published))
         host = f"[{self.name}]" if ":" in self.name else self.name
         url = f"{published.door.scheme}://{host}:{port}{quote(published.path)}"
@@ -160,6 +161,14 @@ class OtaServer:
             faults=[tell_fault(fault) for fault in faults],
         )
         return release
+
+    def withhold(self, path: str | None = None) -> None:
+        """Answer 404 under a path, or under every one, until it is offered or something is published there again."""
+        self._call(self._running().withhold(path))
+
+    def offer(self, path: str) -> None:
+        """Serve again what was withheld."""
+        self._call(self._running().offer(path))
 
     def _running(self) -> Desk:
         if self._desk is None:

@@ -7,7 +7,7 @@ room that reads them (`bench/boards/boards_fields.py`); this room knows none of 
 from __future__ import annotations
 
 from bench.settings.document import MAX_BYTES, Document
-from bench.settings.kinds import Fields, Flag, Kind, ListOf, Named, Number, Place, Text, Whole
+from bench.settings.kinds import Fields, Flag, Kind, ListOf, Named, Number, Place, Some, Text, Whole
 from bench.settings.record import Record
 from bench.settings.schema import json_schema
 
@@ -22,6 +22,7 @@ __all__ = [
     "Number",
     "Place",
     "Record",
+    "Some",
     "Text",
     "Whole",
     "json_schema",

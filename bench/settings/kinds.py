@@ -14,7 +14,7 @@ import yaml
 from bench.errors import SettingsError
 from bench.settings.record import Record
 
-__all__ = ["Fields", "Flag", "Kind", "ListOf", "Named", "Number", "Place", "Text", "Whole"]
+__all__ = ["Fields", "Flag", "Kind", "ListOf", "Named", "Number", "Place", "Some", "Text", "Whole"]
 
 _SCALARS = (":str", ":int", ":float", ":timestamp")
 
@@ -141,6 +141,20 @@ class ListOf:
         if len(node.value) < self.least:
             raise place.wrong(node, f"must hold at least {self.least}")
         return tuple(self.kind.read(item, place) for item in node.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """One value of a kind, or a list of them."""
+
+    kind: Kind
+    about: str
+
+    def read(self, node: yaml.Node, place: Place) -> tuple[object, ...]:
+        """The values in their order, one at least."""
+        if isinstance(node, yaml.SequenceNode):
+            return ListOf(self.kind, self.about, least=1).read(node, place)
+        return (self.kind.read(node, place),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.settings.kinds import Fields, Flag, Kind, ListOf, Named, Number, Text, Whole
+from bench.settings.kinds import Fields, Flag, Kind, ListOf, Named, Number, Some, Text, Whole
 
 __all__ = ["json_schema"]
 
@@ -34,6 +34,8 @@ def _schema(kind: Kind) -> dict[str, Any]:
             schema |= {"type": "number", "minimum": below, "maximum": above}
         case ListOf(kind=item, least=fewest):
             schema |= {"type": "array", "items": _schema(item), "minItems": fewest}
+        case Some(kind=one):
+            schema["anyOf"] = [_schema(one), {"type": "array", "items": _schema(one), "minItems": 1}]
         case Named(kind=value, form=name, least=count):
             schema |= {"type": "object", "additionalProperties": _schema(value), "minProperties": count}
             schema["propertyNames"] = {"pattern": f"^{name}$"}

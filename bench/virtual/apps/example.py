@@ -12,6 +12,7 @@ from bench.virtual.apps.options import Options
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.http_client import HttpConfig
 from bench.virtual.idf.https_ota import DecryptNotFinished, HttpsOta, HttpsOtaConfig
+from bench.virtual.idf.nvs import NvsHandle
 from bench.virtual.idf.ota_ops import OtaOps
 from bench.virtual.machine import ResetReason
 from bench.virtual.running import Running
@@ -68,11 +69,16 @@ class Example:
 
     def http_config(self) -> HttpConfig:
         """The client's configuration; where the URL is not compiled in, wait for a line on the console."""
-        url = self.options.url
+        url = self._url_of_nvs() if self.options.nvs is not None else self.options.url
         if url is None:
             self.app_main_returned()
             url = self.machine.uart.read_line().decode("utf-8", "surrogateescape")[:_URL_LIMIT]
         return HttpConfig(url, self.options.trust, self.options.timeout_ms)
+
+    def _url_of_nvs(self) -> str:
+        """nvs_get_str; firmware that finds nothing there tries the empty URL, and fails."""
+        namespace, key = self.options.nvs or ("", "")
+        return NvsHandle(self.running, namespace).get_str(key) or ""
 
     def validate_image_header(self, new: AppDesc) -> None:
         """validate_image_header of the examples: not the same version, and no lower secure version.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bench.images import Behaviour
 from bench.virtual.apps.resumption import KEY
+from bench.virtual.apps.styled import nvs_of
 from bench.virtual.idf.crt_bundle import roots_in
 from bench.virtual.idf.tls import Trust
 from bench.virtual.rodata import Rodata
@@ -37,6 +38,7 @@ class Options:
         max_request: bytes asked for at a time in a partial download, None without
         resumes: is an update that was broken off gone on with?
         timeout_ms: of the HTTP client
+        nvs: namespace and key of the NVS string that holds the URL, where the firmware has it from there
     """
 
     url: str | None
@@ -45,6 +47,7 @@ class Options:
     max_request: int | None
     resumes: bool
     timeout_ms: int
+    nvs: tuple[str, str] | None = None
 
     @classmethod
     def read(cls, running: Running) -> Options:
@@ -69,6 +72,7 @@ class Options:
             max_request=_number(rodata, "CONFIG_EXAMPLE_HTTP_REQUEST_SIZE", _REQUEST_SIZE) if partial else None,
             resumes=rodata.has(KEY),
             timeout_ms=_number(rodata, "CONFIG_EXAMPLE_OTA_RECV_TIMEOUT", _RECV_TIMEOUT_MS),
+            nvs=nvs_of(rodata),
         )
 
 
