@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,8 +99,9 @@ OWN: dict[str, dict[str, Any]] = {
     "bench": {},
     "bench_factory": {"layout": "factory_two_ota", "rollback": True},
     "bench_anti_rollback": {"layout": "anti_rollback", "table_offset": 0xD000},
+    "bench_anti_rollback_1": {"layout": "anti_rollback", "table_offset": 0xD000, "secure_version": 1},
     "bench_partial_download": {"partial_http_download": True},
-    "bench_ota_resumption": {"ota_resumption": True},
+    "bench_ota_resumption": {"ota_resumption": True, "version_check": False},
     "bench_ota_resumption_partial_download": {"ota_resumption": True, "partial_http_download": True},
     "bench_debug": {"log_level": "debug", "config": ("MBEDTLS_HAVE_TIME_DATE",)},
     "bench_authentication": {
@@ -137,6 +139,47 @@ def test_the_bench_s_own_builds_are_like_those_that_scenarios_ask_for(name: str)
         assert differs - DERIVED <= ours.keys()
         seen += 1
     assert seen
+
+
+NEVER_GIVEN = {"bootloader", "efuse_virtual", "encryption", "flash_encryption", "secure_version_check"}
+"""What only builds that the bench writes itself can be: a given one is skipped, or refused."""
+
+
+def asked_by_scenarios() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and arguments of each `firmware(...)` mark that says what it wants in so many words."""
+    for path in sorted((Path(__file__).parents[2] / "scenarios").glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "firmware":
+                try:
+                    wanted = {str(one.arg): ast.literal_eval(one.value) for one in node.keywords}
+                except ValueError:
+                    continue
+                yield f"{path.name}:{node.lineno}", wanted
+
+
+def serves(name: str, wanted: dict[str, Any]) -> bool:
+    """Is a build of that recipe what the scenario wants?"""
+    has = {"layout": "two_ota", "version_check": True, "secure_version": 0, **OWN[name]}
+    app = wanted.get("app", "advanced_https_ota")
+    if app not in RECIPES[name].apps:
+        return False
+    if app == "simple_ota":
+        has.setdefault("cert_bundle", True)
+    left = {key: value for key, value in wanted.items() if key not in ("app", "idf_ver", "config", "rollback")}
+    symbols = set(wanted.get("config", ())) <= set(has.get("config", ()))
+    return symbols and all(has.get(key) == value for key, value in left.items())
+
+
+def test_the_catalogue_serves_every_scenario_that_a_given_build_can() -> None:
+    served: set[str] = set()
+    for place, wanted in asked_by_scenarios():
+        size = wanted.pop("http_request_size", None)  # any size will do on a given build
+        if NEVER_GIVEN & wanted.keys() or wanted.get("app") == "serial_ota":
+            continue
+        names = [name for name in OWN if serves(name, wanted)]
+        assert names, f"{place}: no recipe makes a build with {wanted} (request size {size})"
+        served.update(names)
+    assert len(served) > 8
 
 
 def test_every_symbol_is_defined_in_the_releases_it_is_set_for() -> None:

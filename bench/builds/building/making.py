@@ -201,7 +201,7 @@ def _check(order: Order, build: Build) -> None:
             raise BuildError(
                 f"{order.name}: asked for CONFIG_{symbol}={_shown(value)}, and the build has {_shown(got)}: something "
                 f"that it depends on is missing on the {order.chip} or in ESP-IDF {order.idf.version}; "
-                "take another variant, or set it with --sdkconfig FILE"
+                "take another variant or --network, or set it with --sdkconfig FILE"
             )
 
 

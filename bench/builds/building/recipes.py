@@ -86,10 +86,22 @@ _TESTED = {
 
 _OWN = (
     Recipe("bench", "what most scenarios run on: checks the version, rolls back where the application confirms"),
-    Recipe("bench_factory", "with a factory application", ("factory_two_ota",), ("advanced_https_ota", "native_ota")),
+    Recipe("bench_factory", "with a factory application", ("factory_two_ota",), _ADVANCED),
     Recipe("bench_anti_rollback", "secure versions, emulated", ("anti_rollback", "secure_version_0"), _ADVANCED),
+    Recipe(
+        "bench_anti_rollback_1",
+        "the same, and begins with secure version 1",
+        ("anti_rollback", "secure_version_1"),
+        _ADVANCED,
+    ),
     Recipe("bench_partial_download", "by ranges", ("partial_download",), _RANGES),
-    Recipe("bench_ota_resumption", "resumes", ("ota_resumption",), _ADVANCED, (5, 5)),
+    Recipe(
+        "bench_ota_resumption",
+        "resumes, and does not check the version",
+        ("ota_resumption", "no_version_check"),
+        _ADVANCED,
+        (5, 5),
+    ),
     Recipe(
         "bench_ota_resumption_partial_download",
         "resumes, by ranges",
