@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from bench.boards.board import Board, UsbIdentity
 from bench.boards.console_port import Away, ConsolePort
 from bench.boards.drivers import SerialBoard, VirtualBoard
 from bench.boards.drivers.console import console_of
-from bench.boards.ports import Port, SysfsPorts
+from bench.boards.lease import FOLDER_VARIABLE, Lease, Owner, lease_folder
+from bench.boards.ports import SysfsPorts
 from bench.console import Console
 from bench.errors import BenchError, BoardBusy, BoardLost
 from bench.server import Authority
@@ -148,8 +149,16 @@ def test_the_chip_behind_a_bridge_is_asked_by_esptool(tree: UsbTree) -> None:
                 at(tree, desk(usb=UsbIdentity(location="1-2"), mac=OTHER_MAC)).__enter__()
 
 
-def test_a_bare_mac_is_looked_for_at_bridges_that_nobody_uses(tree: UsbTree, terminal: Terminal) -> None:
+def test_a_bare_mac_is_looked_for_at_bridges_that_nobody_uses(
+    tree: UsbTree, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "leases"))
+
+    def lease(location: str) -> Lease:
+        return Lease(lease_folder(), f"usb {location}", Owner.this_process("another", "a test"))
+
     with ExitStack() as stack:
+        assert stack.enter_context(lease("1-3")).take()
         macs = {}
         for number, mac in enumerate(("silent", OTHER_MAC, "leased", MAC)):
             one = Terminal()
@@ -165,15 +174,15 @@ def test_a_bare_mac_is_looked_for_at_bridges_that_nobody_uses(tree: UsbTree, ter
                 raise BoardLost("no answer")
             return macs[port]
 
-        def claim(port: Port) -> nullcontext[bool]:
-            return nullcontext(macs.get(port.device) != "leased")
-
         stack.enter_context(Monitor(terminal.path))
-        with at(tree, desk(mac=MAC), ask_mac=ask, claim=claim) as board:
+        with at(tree, desk(mac=MAC), ask_mac=ask) as board, lease("1-4") as theirs:
             assert macs[board.port] == MAC
+            assert not theirs.take()
+        with lease("1-4") as free:
+            assert free.take()
         assert asked == ["silent", OTHER_MAC, MAC]
         with pytest.raises(BoardLost, match=r"USB0: no answer; .*USB2: in use, not asked; .*USB9: in use, not asked"):
-            at(tree, desk(mac="00:00:00:00:00:00"), ask_mac=ask, claim=claim).__enter__()
+            at(tree, desk(mac="00:00:00:00:00:00"), ask_mac=ask).__enter__()
         assert asked[3:] == ["silent", OTHER_MAC, MAC]
 
 

@@ -11,7 +11,8 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -19,8 +20,10 @@ from bench.boards.board import Board
 from bench.boards.drivers.serial_home import Home, candidates, only, sought
 from bench.boards.drivers.switched import supply_of
 from bench.boards.identify import identify
+from bench.boards.lease import Lease, Owner, lease_folder
 from bench.boards.opening import complaint
 from bench.boards.ports import Port, Ports, holders, machine_ports
+from bench.boards.whereabouts import lease_key
 from bench.errors import BenchError, BoardBusy, BoardLost
 from bench.timeline import Deadline
 
@@ -44,8 +47,6 @@ class SerialBoard:
         board: of boards.yaml
         ports: where serial ports are looked for; those of this machine where not given
         ask_mac: asks the chip at a port for its MAC address
-        claim: takes a port that may be another board's, for as long as its chip is asked: a context that gives whether
-            it may be used
         arrival: seconds for the port to be there and free
     """
 
@@ -55,16 +56,15 @@ class SerialBoard:
         *,
         ports: Ports | None = None,
         ask_mac: Callable[[str], str] = _mac_of,
-        claim: Callable[[Port], AbstractContextManager[bool]] = lambda _port: nullcontext(True),
         arrival: float = ARRIVAL,
     ) -> None:
         self.board = board
         self.supply = supply_of(board)
         self._ports = ports if ports is not None else machine_ports()
         self._ask_mac = ask_mac
-        self._claim = claim
         self._arrival = arrival
         self._home: Home | None = None
+        # The lease of a port that was found by asking its chip: who leased the board by its MAC has not leased that.
         self._claims = ExitStack()
 
     @property
@@ -144,7 +144,7 @@ class SerialBoard:
             if not port.usb or port.native:
                 continue
             with ExitStack() as asked:
-                if holders(port.device) or not asked.enter_context(self._claim(port)):
+                if holders(port.device) or not asked.enter_context(self._lease(port)).take():
                     told.append(f"{port.device}: in use, not asked")
                     continue
                 try:
@@ -160,6 +160,13 @@ class SerialBoard:
             f"{self.board.name}: no chip with the {sought(self.board)}; {self._listed()}; asked at bridges: "
             + ("; ".join(told) or "none")
         )
+
+    def _lease(self, port: Port) -> Lease:
+        """The lease of whatever board stands at a port, which may be somebody else's."""
+        key = lease_key(replace(self.board, port=port.device, usb=None, mac=""), self._ports)
+        assert key is not None, "every local port has one"
+        purpose = f"asking the chip at {port.device} for its MAC"
+        return Lease(lease_folder(), key, Owner.this_process(self.board.name, purpose))
 
     def _listed(self) -> str:
         there = [str(port) for port in self._ports() if port.usb]
