@@ -16,8 +16,13 @@ HERE = Path(__file__).parent
 _FOLDERS = {"native_ota": "native_ota_example", "simple_ota": "simple_ota_example"}
 
 _EXPORT = """\
+if [ "${{BASH_SOURCE[0]}}" = "${{0}}" ]; then
+  echo "This script should be sourced, not executed:"
+  return 1
+fi
 if [ -e {path}/tools-missing ]; then
   echo "ERROR: tool xtensa-esp-elf has no installed versions. Please run 'install.sh' to install it."
+  echo "Detected installed tools that are not currently used"
   return {code}
 fi
 export IDF_PATH={path}

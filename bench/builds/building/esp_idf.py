@@ -69,8 +69,10 @@ class EspIdf:
                 "https://github.com/espressif/idf-extra-components.git, and give its "
                 "esp_encrypted_img/examples/pre_encrypted_ota as --app PATH"
             )
-        since = ".".join(map(str, APPS[name].since))
-        raise BuildError(f"{found}: not there: {name} comes with ESP-IDF since v{since}, and this is {self.version}")
+        if self.line < APPS[name].since:
+            since = ".".join(map(str, APPS[name].since))
+            raise BuildError(f"{found}: not there, as {name} came with ESP-IDF v{since}, and this is {self.version}")
+        raise BuildError(f"{found}: not there, so this ESP-IDF is not whole: {_GET.format(release=self.version)}")
 
     def check_chip(self, chip: str) -> None:
         """Raise `BuildError` where this release knows no such target."""
@@ -87,7 +89,8 @@ class EspIdf:
         if _same(outside.get("IDF_PATH"), self.path) and python_of(outside) is not None:
             return dict(outside)
         script = self.path / "export.sh"
-        words = ["bash", "-c", '. "$0" >&2 && env -0', str(script)]
+        # Not as $0: export.sh compares that with its own name, to tell whether it is sourced.
+        words = ["bash", "-c", '. "$1" >&2 && env -0', "bash", str(script)]
         try:
             done = subprocess.run(
                 words, env=_bare(outside), capture_output=True, timeout=_PATIENCE, stdin=subprocess.DEVNULL
@@ -101,8 +104,9 @@ class EspIdf:
         # export.sh of v6 returns 0 whatever happened: what it was to set has to be looked at.
         if done.returncode != 0 or not _same(exported.get("IDF_PATH"), self.path) or python_of(exported) is None:
             said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-            last = f" ({said[-1].strip()})" if said else ""
-            raise BuildError(f"{self.path}: its tools are not installed{last}: run {self.path / 'install.sh'} {chip}")
+            told = next((line for line in said if line.startswith("ERROR")), said[-1] if said else "no word of why")
+            install = self.path / "install.sh"
+            raise BuildError(f"{self.path}: its tools are not installed ({told.strip()}): run {install} {chip}")
         return exported
 
 
