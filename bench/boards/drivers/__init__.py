@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 from bench.boards.board import Board
 from bench.boards.drivers.driver import Attachment, Supply
+from bench.boards.drivers.espemu import EspEmuBoard
 from bench.boards.drivers.labgrid import LabgridBoard
+from bench.boards.drivers.qemu import QemuBoard
 from bench.boards.drivers.rfc2217_board import Rfc2217Board
 from bench.boards.drivers.serial_board import SerialBoard
 from bench.boards.drivers.virtual import VirtualBoard
@@ -21,6 +23,8 @@ _DRIVERS: Mapping[str, Callable[[Board], Attachment]] = MappingProxyType(
         "serial": SerialBoard,
         "rfc2217": Rfc2217Board,
         "labgrid": LabgridBoard,
+        "qemu": QemuBoard,
+        "espemu": EspEmuBoard,
     }
 )
 

@@ -19,6 +19,9 @@ class Supply:
     The rest says which capability is missing; a scenario that asks for it lacks its ``needs(...)`` mark.
     """
 
+    server_name: str | None = None
+    """What the board calls the machine of the bench, where that is not the address that the server listens on."""
+
     def __init__(self, board: Board) -> None:
         self.board = board
 

@@ -22,6 +22,7 @@ from bench.boards.board import Board, LabgridPlace
 from bench.boards.drivers.driver import Supply
 from bench.boards.labgrid_python import labgrid_python, side_script
 from bench.boards.power_command import run_tool
+from bench.boards.serialurl import register
 from bench.errors import BenchError, BoardBusy, BoardLost
 
 __all__ = ["LabgridBoard"]
@@ -70,7 +71,7 @@ class LabgridBoard(Supply):
 
     @property
     def port(self) -> str:
-        """An ``rfc2217://`` URL, or ``socket://`` where the exporter serves raw bytes."""
+        """The URL for the bench's own client of RFC 2217, or ``socket://`` where the exporter serves raw bytes."""
         return self._holding().port
 
     @property
@@ -84,6 +85,7 @@ class LabgridBoard(Supply):
         return self
 
     def __enter__(self) -> Self:
+        register()
         wanted = self._wanted
         command = [labgrid_python(), side_script("place"), "--coordinator", wanted.coordinator]
         command += ["--wait", f"{self._wait:g}", *(["--place", wanted.place] if wanted.place else [])]
@@ -157,7 +159,7 @@ class LabgridBoard(Supply):
         host = f"[{answer['host']}]" if ":" in answer["host"] else answer["host"]
         address = f"{host}:{answer['port']}"
         # ser2net, which exporters run, does not answer every SET-CONTROL; labgrid's own driver says so too.
-        port = f"socket://{address}" if raw else f"rfc2217://{address}?ign_set_control"
+        port = f"socket://{address}" if raw else f"fast2217://{address}?ign_set_control"
         environment = {"LG_HOSTNAME": socket.gethostname(), "LG_USERNAME": str(answer["user"])}
         return _Held(answer["place"], port, bool(answer["power"]), environment)
 
