@@ -122,7 +122,7 @@ def test_native_ota_gives_a_stalled_download_up(ota: Ota, release: Draft) -> Non
 
 def test_a_stall_that_ends_does_no_harm(ota: Ota, release: Draft) -> None:
     """Silence longer than the receive timeout, then the rest: the update succeeds."""
-    ota.start(release.version("2").served(Stall(after=100_000, seconds=0.3)))
+    ota.start(release.version("2").served(Stall(after=100_000, seconds=0.8)))
 
     ota.expect_fault_soon("stall")
     ota.expect_boot_after_update(version="2")

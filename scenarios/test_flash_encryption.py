@@ -47,6 +47,7 @@ def test_an_image_that_does_not_end_with_a_block_is_installed(ota: Ota, release:
     ota.update(update, version="2")
 
     assert len(update.data) % 16 == more % 16
+    ota.expect_written(ota.other_slot, update.data)
 
 
 @NATIVE
@@ -131,4 +132,5 @@ def test_a_power_cut_leaves_the_old_slot(ota: Ota, release: Draft, purpose: str,
     ota.power_cycle()
     ota.expect_boot(slot=ota.first_slot, version="1")
     ota.wait_until_ready()
+    ota.expect_not_tried(ota.other_slot)
     ota.update(release.version("3"), version="3")

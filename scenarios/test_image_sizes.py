@@ -35,7 +35,9 @@ def test_an_image_that_fills_its_slot_to_the_last_byte_is_installed(
 def test_an_image_of_an_odd_size_is_installed(ota: Ota, release: Draft, unit: int, more: int) -> None:
     """No buffer, block or sector has to be full at the end: the last bytes arrive, and the image is valid."""
     size = len(release.data) // unit * unit + 2 * unit + more
-    ota.start(release.version("2").padded_to(size))
+    draft = release.version("2").padded_to(size)
+    ota.start(draft)
 
     ota.expect(*DOWNLOADED, UPDATE_BOOT_PARTITION, FINISH, forbid(ABORT, said(level="E")))
     ota.expect_updated(version="2")
+    ota.expect_written(ota.other_slot, draft.data)

@@ -128,7 +128,9 @@ def test_a_sequence_number_below_its_top_still_takes_an_update(ota: Ota, release
     assert ota.otadata.entries[1].ota_seq == 0xFFFF_FFFE
 
 
-@pytest.mark.parametrize("where", [0x0, 0x18, 0x1000, 0x25000], ids=["magic", "segment", "rodata", "code"])
+@pytest.mark.parametrize(
+    "where", [0x0, 0x3, 0x18, 0x1000, 0x25000], ids=["magic", "flash_speed", "segment", "rodata", "code"]
+)
 def test_a_slot_damaged_after_the_switch_is_not_booted(ota: Ota, release: Draft, where: int) -> None:
     """The update was reported, and its slot broke before the reboot: the old one runs, and it is a fall-back."""
     ota.supply.plan_power_cut("otadata", phase="after", nth=2)
@@ -166,6 +168,7 @@ def test_after_a_fall_back_an_update_takes_the_running_slots_entry(ota: Ota, rel
 def test_an_update_broken_off_leaves_the_slots_old_state_behind(ota: Ota, release: Draft) -> None:
     """A field case: the slot is overwritten as far as the update came, and otadata still calls it what it was."""
     ota.update(release.version("2"), version="2")
+    before = ota.slots["ota_0"].digest
     ota.supply.plan_power_cut("ota:write", nth=20)
     ota.start(release.version("3"))
     ota.expect_power_lost()
@@ -175,8 +178,7 @@ def test_an_update_broken_off_leaves_the_slots_old_state_behind(ota: Ota, releas
     ota.expect_state("ota_0", OtaImgState.VALID)
     ota.expect_state("ota_1", OtaImgState.VALID)
     ota.expect_untouched("ota_1")
-    with pytest.raises(AssertionError, match="ota_0 was changed"):
-        ota.expect_untouched("ota_0")
+    assert ota.slots["ota_0"].digest != before, "ota_0 is still what it was"
     ota.update(release.version("4"), version="4")
 
 

@@ -123,10 +123,12 @@ def test_a_good_image_is_installed_although_tls_does_not_say_goodbye(ota: Ota, r
 @pytest.mark.parametrize("scheme", ["Basic", "Digest"])
 @pytest.mark.firmware(config=("ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH", "ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH"))
 def test_credentials_in_the_url_open_the_door(ota: Ota, release: Draft, scheme: str) -> None:
-    """Firmware with HTTP authentication answers the challenge with what its URL holds, and is served."""
-    installs(ota, release.version("2").served(Credentials(scheme)))
+    """Firmware with HTTP authentication answers the challenge with what its URL holds, and tells it nobody else."""
+    door = Credentials(scheme)
+    installs(ota, release.version("2").served(door))
 
     assert ota.answers() == [401, 200]
+    ota.expect_untold(door.password)
 
 
 def test_a_token_in_the_url_is_sent_as_it_stands(ota: Ota, release: Draft) -> None:

@@ -63,6 +63,23 @@ def test_a_power_cut_leaves_something_that_runs(ota: Ota, release: Draft, point:
     ota.update(release.version("3"), version="3")
 
 
+@pytest.mark.needs("rollback")
+@pytest.mark.parametrize(("phase", "nth"), [("middle", 1), ("after", 1), ("middle", 2)])
+def test_a_power_cut_in_the_second_switch_leaves_the_running_slot(
+    ota: Ota, release: Draft, phase: str, nth: int
+) -> None:
+    """Back to ota_0, which is what runs where otadata says nothing: only an entry that stayed whole keeps ota_1."""
+    ota.update(release.version("2"), version="2")
+    ota.supply.plan_power_cut("otadata", phase=phase, nth=nth)
+    ota.start(release.version("3"))
+    ota.expect_power_lost()
+    ota.power_cycle()
+
+    ota.expect_running(slot="ota_1", version="2")
+    ota.expect_untouched("ota_1")
+    ota.update(release.version("4"), version="4")
+
+
 @pytest.mark.parametrize("quarter", [1, 2, 3, 4])
 def test_a_power_cut_in_the_download_leaves_the_old_image(ota: Ota, release: Draft, quarter: int) -> None:
     """At each quarter of the download: nothing half is booted."""
@@ -76,6 +93,7 @@ def test_a_power_cut_in_the_download_leaves_the_old_image(ota: Ota, release: Dra
     ota.expect_running(slot="ota_0", version="1")
     ota.expect_untouched("ota_0")
     ota.expect_absent(said(text="upgrade successful"), panicked())
+    ota.expect_not_tried("ota_1")
     ota.expect_verdict("interrupted")
     ota.update(release.version("3"), version="3")
 

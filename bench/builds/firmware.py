@@ -14,7 +14,7 @@ from bench.builds.releases import line_of
 from bench.builds.rodata import COMPILE_DATE, COMPILE_TIME, Dialect, component_strings, filler, packed
 from bench.builds.spec import BuildSpec
 from bench.builds.targets import Target
-from bench.images import AppDesc, BootloaderDesc, Image, behaviour_field
+from bench.images import AppDesc, BootDefect, BootloaderDesc, Defect, Image, behaviour_field, defect_field
 
 __all__ = ["application", "bootloader"]
 
@@ -86,6 +86,8 @@ def bootloader(spec: BuildSpec) -> Image:
         data = desc.to_bytes() + data
     else:
         data = packed([spec.idf_ver]) + data
+    if isinstance(spec.defect, BootDefect):
+        data += defect_field(spec.defect)
     first, second = (bytearray(filler(size, f"{seed} {size}")) for size in _BOOTLOADER_CODE)
     data_addr, first_addr, second_addr = target.bootloader_segments
     for address, code in ((first_addr, first), (second_addr, second)):
@@ -145,7 +147,8 @@ def _rodata(spec: BuildSpec) -> bytes:
         strings.append(spec.private_key_pem)
     if spec.signing is not None:
         strings += spec.signing.embedded
-    return packed(strings) + behaviour_field(spec.behaviour)
+    defect = defect_field(spec.defect) if isinstance(spec.defect, Defect) else b""
+    return packed(strings) + behaviour_field(spec.behaviour) + defect
 
 
 def _bootloader_strings(spec: BuildSpec) -> list[str]:

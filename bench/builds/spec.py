@@ -17,7 +17,7 @@ from bench.builds.style import Style
 from bench.builds.targets import Target, target_of
 from bench.errors import BuildError
 from bench.flash.partition_table import TABLE_OFFSET
-from bench.images import Behaviour
+from bench.images import Behaviour, BootDefect, Defect
 
 __all__ = ["FROM_STDIN", "SWITCHES", "BuildSpec"]
 
@@ -76,6 +76,7 @@ class BuildSpec:
         encryption: scheme of pre_encrypted_ota: rsa, or ecies, whose key is in an eFuse and not in the build
         signing: the application verifies the signature of updates, and is signed itself
         behaviour: see `bench.images.Behaviour`
+        defect: which promise the application or the bootloader breaks; None: none
 
     Raises:
         BuildError: something is unknown, too long or contradicts itself; one line with the mend
@@ -109,6 +110,7 @@ class BuildSpec:
     encryption: str = "rsa"
     signing: Signing | None = None
     behaviour: str = Behaviour.SOUND
+    defect: Defect | BootDefect | None = None
 
     def __post_init__(self) -> None:
         self._check_names()

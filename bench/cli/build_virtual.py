@@ -14,6 +14,7 @@ from bench.errors import BuildError
 
 if TYPE_CHECKING:
     from bench.builds.signing import Signing
+    from bench.images import BootDefect, Defect
 
 __all__ = ["register"]
 
@@ -96,7 +97,10 @@ def _add_switches(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-level", metavar="LEVEL", help="error, warn, info (default) or debug")
     switch("--log-colors", "colours in the log (default: by release)")
     parser.add_argument(
-        "--behaviour", default="", metavar="NAME", help="defect to show: abort or hang_before_confirm (default: none)"
+        "--behaviour", default="", metavar="NAME", help="way to fail: abort or hang_before_confirm (default: none)"
+    )
+    parser.add_argument(
+        "--defect", metavar="NAME", help="promise to break, as docs/qualification.md names it: any_magic"
     )
 
 
@@ -116,11 +120,24 @@ def _run(args: argparse.Namespace) -> int:
         private_key_pem=_read(args.private_key, "--private-key") if args.private_key is not None else None,
         encryption=args.encryption,
         behaviour=args.behaviour,
+        defect=_defect(args.defect) if args.defect is not None else None,
         **options,
     )
     write_build(spec, args.out)
     print(f"{args.out}: {spec.app} {spec.version} for {spec.chip}, ESP-IDF {spec.idf_ver}, layout {spec.layout}")
     return 0
+
+
+def _defect(name: str) -> Defect | BootDefect:
+    """The defect of that name, in small letters or not, with spaces or not; a bootloader's begins with `bootloader`."""
+    from bench.images import BootDefect, Defect
+
+    wanted = name.upper().replace(" ", "_").replace("-", "_")
+    known: dict[str, Defect | BootDefect] = {one.name: one for one in Defect}
+    known |= {f"BOOTLOADER_{one.name}": one for one in BootDefect}
+    if wanted not in known:
+        raise BuildError(f"defect {name!r}: expected one of {', '.join(known).lower()}")
+    return known[wanted]
 
 
 def _options(args: argparse.Namespace, release: str) -> dict[str, Any]:

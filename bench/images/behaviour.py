@@ -22,10 +22,9 @@ FIELD_SIZE = 96
 
 
 class Behaviour(StrEnum):
-    """What virtual firmware can be told to do: ways to fail as firmware does, and promises to break.
+    """What virtual firmware can be told to do: ways to fail as firmware does.
 
-    The former happen once the network is up, when the application would confirm itself. The latter are defects of
-    firmware or of ESP-IDF that a bench must notice.
+    They happen once the network is up, when the application would confirm itself. What breaks a promise is a `Defect`.
     """
 
     SOUND = ""
@@ -50,23 +49,6 @@ class Behaviour(StrEnum):
     """Confirm too early: abort() right after the confirmation, and at every later boot."""
     CONFIRM_THEN_GIVE_UP = "confirm_then_give_up"
     """esp_ota_mark_app_invalid_rollback_and_reboot() right after the confirmation, and at every later boot."""
-
-    REPORT_WITHOUT_SWITCH = "report_without_switch"
-    """Defect: report the switch of the boot partition and success, and leave otadata as it is."""
-    TRUST_ANY_IMAGE = "trust_any_image"
-    """Defect: switch to what was written without verifying it."""
-    TRUST_ANY_CHIP = "trust_any_chip"
-    """Defect: do not compare the chip id of a new image."""
-    TRUST_ANY_SERVER = "trust_any_server"
-    """Defect: do not verify the server's certificate."""
-    TRUST_ANY_TAG = "trust_any_tag"
-    """Defect: do not compare the authentication tag of a pre-encrypted image."""
-    BURN_EARLY = "burn_early"
-    """Defect: raise the secure version before the new image has confirmed itself."""
-    SPOIL_OTADATA = "spoil_otadata"
-    """Defect: erase both otadata entries when an update is begun."""
-    CONFIRM_IN_WORDS = "confirm_in_words"
-    """Defect: print the confirmation, and write none."""
 
 
 def behaviour_field(value: str = Behaviour.SOUND) -> bytes:

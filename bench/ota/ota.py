@@ -335,7 +335,7 @@ class Ota:
     def expect_boot_after_update(self, *, version: str) -> Entry:
         """The boot partition is switched, and the next boot runs this version from the other slot."""
         target = self._next_slot()
-        self._wait(self._switch(target) or self._dialect.success)
+        self._wait_for_success(self._switch(target) or self._dialect.success)
         return self.expect_boot(slot=target, version=version)
 
     def expect_power_lost(self) -> None:
@@ -357,7 +357,10 @@ class Ota:
         """No application is started, and the bootloader or the ROM says why."""
         before = self.timeline.last_index if self._at < 0 else self._at
         told = _told(because)
-        self.timeline.wait(lambda entry: told(entry) or _runs(entry), Deadline(self._patience), after=before)
+        try:
+            self.timeline.wait(lambda entry: told(entry) or _runs(entry), Deadline(self._patience), after=before)
+        except TimedOut as missing:
+            raise ExpectationFailed(f"nothing booted, and nobody said why ({because})\n{missing}") from missing
         self._none_runs(before, because)
         self.supply.wait_until_idle(self._patience)
         self._none_runs(before, because)
@@ -370,6 +373,27 @@ class Ota:
         for slot in slots:
             if now[slot].digest != self._before[slot].digest:
                 raise ExpectationFailed(f"the slot {slot} was changed since the update was started")
+
+    def expect_written(self, slot: str, data: bytes) -> None:
+        """The slot holds just these bytes from its beginning on."""
+        with self._look():
+            found = self._flash.content(slot, len(data))
+        if found != data:
+            at = next(at for at, (one, other) in enumerate(zip(found, data, strict=True)) if one != other)
+            raise ExpectationFailed(
+                f"{slot} does not hold what was published: it differs from byte {at} of {len(data)}"
+            )
+
+    def expect_not_tried(self, slot: str) -> None:
+        """Since the update was started the bootloader has not tried a slot in vain: otadata never named it."""
+        self.expect_absent(said(tag="boot", text=f"{_name_in_bootloader(slot)} is not bootable"))
+
+    def expect_untold(self, secret: str) -> None:
+        """The console has not told this since the update was started; a failure does not tell it either."""
+        told = _told(secret)
+        for entry in self.timeline.since(self._started):
+            if told(entry):
+                raise ExpectationFailed(f"the console tells a secret in entry {entry.index} ({entry.kind})")
 
     def expect_fault(self, name: str) -> Entry:
         """The server's fault did fire since the update was started: a fault that never came proves nothing."""
@@ -401,7 +425,7 @@ class Ota:
         if switch is not None:
             expect_seen(self.timeline, switch, after=self._started, until=self._at)
         else:
-            self._wait(self._dialect.success)
+            self._wait_for_success(self._dialect.success)
         self.expect_boot(slot=target, version=version)
         self._ready()
         self.expect_verdict("updated")
@@ -453,6 +477,7 @@ class Ota:
         self.expect_boot(slot=slot, version=version)
         self._ready()
         self._compare(slot)
+        self.expect_not_tried(self._after(slot))
 
     def expect_verdict(self, verdict: str) -> None:
         """What the console as a whole says of the last attempt; while it says "incomplete", it is listened to."""
@@ -494,6 +519,12 @@ class Ota:
         self._before = self.slots
         self._started = self.timeline.last_index
         self.timeline.append("bench", "start", **told)
+
+    def _wait_for_success(self, success: Matcher) -> None:
+        """Until the attempt has succeeded; that it was given up instead fails at once, not at the deadline."""
+        came = self._wait(any_of(success, self._dialect.given_up))
+        if not success.matches(came):
+            raise self._wrong(success, came, "the attempt should have succeeded; it was given up:")
 
     @contextmanager
     def _look(self) -> Iterator[None]:
@@ -589,7 +620,10 @@ class Ota:
         return entry
 
     def _wrong_boot(self, wanted: Matcher, entry: Entry) -> Diverged:
-        step, problem = Wanted(str(wanted), "here"), "the next boot should have been that one; it was this:"
+        return self._wrong(wanted, entry, "the next boot should have been that one; it was this:")
+
+    def _wrong(self, wanted: Matcher, entry: Entry, problem: str) -> Diverged:
+        step = Wanted(str(wanted), "here")
         text = divergence([str(step)], problem, self.timeline.entries, entry, self.timeline.decode)
         return Diverged(text, entry, Unmet((step,), f"{problem} {describe(entry)}", entry.index))
 
@@ -597,6 +631,11 @@ class Ota:
 def _runs(entry: Entry) -> bool:
     """A boot that came as far as an application."""
     return entry.kind == "boot" and entry.get("app_version") is not None
+
+
+def _name_in_bootloader(slot: str) -> str:
+    """How the bootloader calls a slot (index_to_partition in bootloader_utility.c)."""
+    return f"OTA app partition slot {slot.removeprefix('ota_')}" if slot.startswith("ota_") else "Factory app partition"
 
 
 def _told(text: str) -> Callable[[Entry], bool]:

@@ -16,6 +16,8 @@ from bench.images import AppDesc, ImageHeader
 __all__ = ["FlashView", "Slot"]
 
 SECTOR = 4096
+BLOCK = 16
+"""Flash that is encrypted can only be read in blocks of so many bytes."""
 DESCRIPTION = 32
 """Where `esp_app_desc_t` stands in an application: behind the image's header and that of its first segment."""
 
@@ -75,6 +77,13 @@ class FlashView:
         if partition is None:
             raise BenchError(f"the partition table has no {label!r}")
         return partition.subtype
+
+    def content(self, label: str, length: int) -> bytes:
+        """The first bytes of a slot. Raises `BenchError` where the table has none of that label."""
+        partition = self._table.by_label(label)
+        if partition is None:
+            raise BenchError(f"the partition table has no {label!r}")
+        return self._read(partition.offset, length + -length % BLOCK)[:length]
 
     def emulated_secure_version(self) -> int | None:
         """The secure version in the emulated eFuse partition; None where the layout has none."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 
 from bench.errors import FormatError
-from bench.images import Image, ImageHeader
+from bench.images import BootDefect, Image, ImageHeader, defect_field
 from bench.images.segment import segment_checksum
 from bench.virtual.loops import hopeless_reset
 from bench.virtual.machine import Machine
@@ -32,6 +32,8 @@ def load_bootloader(machine: Machine) -> Image:
     chip = machine.chip
     _print(machine, chip.rom_banner(machine.reset_reason, download=False), end="")
     data = machine.flash.read(chip.bootloader_offset, _LARGEST_BOOTLOADER)
+    if defect_field(BootDefect.ANY_BOOTLOADER) in data:
+        data = bytes([ImageHeader.MAGIC]) + data[1:]
     header = ImageHeader.parse(data)
     if header.magic != ImageHeader.MAGIC:
         word = int.from_bytes(data[:4], "little")

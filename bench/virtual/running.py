@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bench.flash import Partition, PartitionTable
-from bench.images import Image, read_behaviour
+from bench.images import Defect, Image, read_behaviour, read_defect
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
 from bench.virtual.release import Release
@@ -37,5 +38,10 @@ class Running:
 
     @property
     def behaviour(self) -> str:
-        """How virtual firmware was told to misbehave, a `bench.images.Behaviour`; "" for sound firmware."""
+        """How virtual firmware was told to fail, a `bench.images.Behaviour`; "" for sound firmware."""
         return read_behaviour(self.image) or ""
+
+    @cached_property
+    def defect(self) -> Defect | None:
+        """Which promise virtual firmware breaks; None for sound firmware, and for all real one."""
+        return read_defect(self.image, Defect)

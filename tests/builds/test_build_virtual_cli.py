@@ -10,6 +10,7 @@ import pytest
 from bench.builds import Build
 from bench.cli import build_virtual
 from bench.errors import BuildError
+from bench.images import BootDefect, Defect, read_defect
 from tests.builds.making import ca_pem, private_key_pem
 
 
@@ -77,6 +78,20 @@ def test_every_switch(ca: Path, tmp_path: Path) -> None:
     assert not build.enabled("LOG_COLORS")
 
 
+@pytest.mark.parametrize(
+    ("name", "application", "bootloader"),
+    [("any_magic", Defect.ANY_MAGIC, None), ("bootloader any table", None, BootDefect.ANY_TABLE)],
+)
+def test_a_defect_is_named_as_in_the_gallery(
+    ca: Path, tmp_path: Path, name: str, application: Defect | None, bootloader: BootDefect | None
+) -> None:
+    words = ["--chip", "esp32", "--app", "native_ota", "--version", "1", "--out", tmp_path / "b", "--ca", ca]
+    assert run(*words, "--defect", name) == 0
+    build = Build.load(tmp_path / "b")
+    assert read_defect(build.image, Defect) is application
+    assert read_defect(build.bootloader, BootDefect) is bootloader
+
+
 def test_without_ca_the_bench_trusts_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTA_BENCH_HOME", str(tmp_path / "home"))
     words = ["--chip", "esp32", "--app", "advanced_https_ota", "--version", "1"]
@@ -119,3 +134,9 @@ def test_a_key_beside_the_certificate_goes_into_no_firmware(ca: Path, tmp_path: 
         run(*minimal(both, tmp_path / "b"))
     assert "BEGIN" not in str(caught.value)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_defect_that_is_not_known_is_refused(ca: Path, tmp_path: Path) -> None:
+    words = ["--chip", "esp32", "--app", "native_ota", "--version", "1", "--out", tmp_path / "b", "--ca", ca]
+    with pytest.raises(BuildError, match="'explode': expected one of spoil_otadata, "):
+        run(*words, "--defect", "explode")

@@ -19,7 +19,7 @@ from bench.builds.releases import RELEASES
 from bench.builds.targets import TARGETS
 from bench.errors import BuildError
 from bench.flash import OtaData, PartitionTable
-from bench.images import Image, read_behaviour
+from bench.images import BootDefect, Defect, Image, read_behaviour, read_defect
 from bench.images.encrypted import decrypt
 from tests.builds.making import ca_pem, private_key_pem, spec
 from tests.reference import reference
@@ -238,6 +238,17 @@ def test_certificate_key_and_behaviour_are_embedded() -> None:
     assert read_behaviour(image) == "abort"
     assert read_behaviour(application(spec())) == ""
     assert b"PRIVATE KEY" not in rodata(spec())
+
+
+def test_a_defect_stands_in_its_own_image_alone() -> None:
+    sound = spec()
+    for defect, changed in ((Defect.ANY_MAGIC, application), (BootDefect.ANY_TABLE, bootloader)):
+        built = spec(defect=defect)
+        assert read_defect(changed(built), type(defect)) is defect
+        other = bootloader if changed is application else application
+        assert b"DEFECT=" not in b"".join(one.data for one in other(built).segments)
+        assert changed(built) != changed(sound)
+        assert built.files()["sdkconfig"] == sound.files()["sdkconfig"]
 
 
 def test_the_key_is_in_no_other_file_and_in_no_repr() -> None:

@@ -7,10 +7,14 @@ import pytest
 from bench.errors import FormatError
 from bench.images import (
     Behaviour,
+    BootDefect,
+    Defect,
     Image,
     behaviour_field,
+    defect_field,
     random_payload,
     read_behaviour,
+    read_defect,
     truncated,
     with_flipped_byte,
 )
@@ -77,3 +81,38 @@ def test_real_firmware_has_no_behaviour() -> None:
 def test_a_marker_cut_off_by_the_end_of_its_segment_is_no_field() -> None:
     image = Image.build(chip_id=9, entry_addr=0, segments=[(0x3C000020, behaviour_field("abort")[:60])])
     assert read_behaviour(image) is None
+
+
+def _with(field: bytes) -> Image:
+    return Image.build(chip_id=9, entry_addr=0, segments=[(0x3C000020, b"before  " + field), (0x40380000, bytes(16))])
+
+
+@pytest.mark.parametrize("defect", [*Defect, *BootDefect])
+def test_a_defect_is_written_and_read(defect: Defect | BootDefect) -> None:
+    field = defect_field(defect)
+    assert len(field) == 96
+    assert read_defect(_with(field), type(defect)) is defect
+
+
+def test_defects_of_applications_and_of_bootloaders_are_not_mixed_up() -> None:
+    assert read_defect(_with(defect_field(Defect.ANY_MAGIC)), BootDefect) is None
+    assert read_defect(_with(defect_field(BootDefect.ANY_TABLE)), Defect) is None
+
+
+@pytest.mark.parametrize(
+    "field", [b"", b"OTABENCH\0DEFECT=", b"OTABENCH\0DEFECT=NO_SUCH\0", b"OTABENCH\0DEFECT=\xff\xff"]
+)
+def test_what_is_no_defect_is_none(field: bytes) -> None:
+    assert read_defect(_with(field.ljust(96, b"\0")), Defect) is None
+
+
+def test_derived_firmware_keeps_its_defect() -> None:
+    """An update that is made from defective firmware is defective in the same way, whatever else it does."""
+    image = _with(defect_field(Defect.NEVER_CONFIRMS) + behaviour_field())
+    assert read_defect(image.with_behaviour("abort"), Defect) is Defect.NEVER_CONFIRMS
+
+
+def test_sound_firmware_has_no_defect() -> None:
+    assert read_defect(small_app(), Defect) is None
+    assert read_defect(small_bootloader(), BootDefect) is None
+    assert read_defect(Image.parse(real("images/esp32-advanced_https_ota-v5.5-dev.bin")), Defect) is None

@@ -17,7 +17,7 @@ from bench.builds.catalogue import vocabulary
 from bench.builds.releases import line_of
 from bench.builds.rodata import Dialect
 from bench.flash import Partition, PartitionTable
-from bench.images import AppDesc, Image, behaviour_field
+from bench.images import AppDesc, Defect, Image, behaviour_field, defect_field
 from bench.virtual import apps, boot
 from bench.virtual.log import Log
 from bench.virtual.machine import Halted, Machine, ResetReason, Restart
@@ -67,6 +67,7 @@ def firmware(
     embedded: Iterable[bytes] = (b"FROM_STDIN",),
     without: str = "",
     behaviour: str = "",
+    defect: Defect | None = None,
     code: int = 140_000,
 ) -> Image:
     """An example as ESP-IDF would have compiled it: its log strings, and the files and literals embedded in it.
@@ -85,7 +86,7 @@ def firmware(
         rodata += b"".join(dialect.log_format(one.level, one.text).encode() + b"\0" for one in compiled)
     for literal in embedded:
         rodata += literal + b"\0"
-    rodata += behaviour_field(behaviour)
+    rodata += behaviour_field(behaviour) + (defect_field(defect) if defect is not None else b"")
     random = Random(version)
     drom, dram, iram, irom, more = _ADDRESSES[chip]
     segments = [

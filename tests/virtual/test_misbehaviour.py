@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.flash import OtaData, OtaImgState, SelectEntry
-from bench.images import Behaviour
+from bench.images import Behaviour, Defect
 from bench.virtual import panic
 from bench.virtual.door import CutPlan, Phase
 from bench.virtual.idf.efuse import SecureVersion
@@ -60,14 +60,21 @@ def test_a_task_watchdog_complains_as_the_real_one() -> None:
     assert head == "Core F4 register dump:"
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.NEVER_CONFIRM, Behaviour.CONFIRM_IN_WORDS])
-def test_what_never_confirms_stays_pending(behaviour: Behaviour) -> None:
+@pytest.mark.parametrize(
+    ("behaviour", "defect"),
+    [
+        (Behaviour.NEVER_CONFIRM, None),
+        (Behaviour.SOUND, Defect.NEVER_CONFIRMS),
+        (Behaviour.SOUND, Defect.CONFIRM_IN_WORDS),
+    ],
+)
+def test_what_never_confirms_stays_pending(behaviour: Behaviour, defect: Defect | None) -> None:
     pending = OtaData.erased().with_entry(0, SelectEntry.for_seq(1, OtaImgState.PENDING_VERIFY))
     with live(csv=TWO_OTA) as life:
         life.machine.flash.poke(life.partition("otadata").offset, pending.to_bytes())
-        life.run(firmware(options=ROLLBACK, behaviour=behaviour), slot="ota_0")
+        life.run(firmware(options=ROLLBACK, behaviour=behaviour, defect=defect), slot="ota_0")
         confirmed = any("App is valid" in line for line in life.console.lines)
-        assert confirmed == (behaviour is Behaviour.CONFIRM_IN_WORDS)
+        assert confirmed == (defect is Defect.CONFIRM_IN_WORDS)
         assert OtaData.parse(life.content("otadata")).entries[0].state == OtaImgState.PENDING_VERIFY
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from bench.flash.otadata import OtaImgState
+from bench.images import Defect
 from bench.virtual.apps.example import Example
 from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
 from bench.virtual.apps.resumption import Resumption
@@ -40,6 +41,8 @@ def run(running: Running) -> NoReturn:
     """app_main, and then the example's task."""
     with Example(running, _TAG) as example:
         running.log.info(_TAG, "OTA example app_main start")
+        if running.defect is Defect.CONFIRM_FIRST:
+            _confirm(example)
         example_connect(running)
         _confirm(example)
         after_confirming(example)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import NoReturn
 
-from bench.images import AppDesc
+from bench.images import AppDesc, Defect
 from bench.virtual.apps.options import Options
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.http_client import HttpConfig
@@ -52,6 +52,7 @@ class Example:
         try:
             ota = HttpsOta(self.running, self.ops, config)
         except EspError:
+            self.given_up()
             self.log.error(self.tag, "ESP HTTPS OTA Begin failed")
             self.delete_task()
         self.closes(ota.close)
@@ -89,15 +90,23 @@ class Example:
         present = self.ops.description_of(self.running.partition)
         self.log.info(self.tag, f"Running firmware version: {present.version}")
         same = "Current running version is the same as a new. We will not continue the update."
-        if self.log.has(same) and new.version == present.version:
+        if self.log.has(same) and self._is_the_same(new, present):
             self.log.warn(self.tag, same)
             raise EspError(EspErr.ESP_FAIL)
         lower = "New firmware security version is less than eFuse programmed, "
         if self.log.has(lower):
             programmed = self.ops.secure_version.read()
-            if new.secure_version < programmed:
+            equal = new.secure_version == programmed and self.running.defect is Defect.EQUAL_SECURE_VERSION_REFUSED
+            if new.secure_version < programmed or equal:
                 self.log.warn(self.tag, f"{lower}{new.secure_version} < {programmed}")
                 raise EspError(EspErr.ESP_FAIL)
+
+    def _is_the_same(self, new: AppDesc, present: AppDesc) -> bool:
+        if self.running.defect is Defect.VERSION_BY_BUILD:
+            return (new.version, new.date, new.time) == (present.version, present.date, present.time)
+        if self.running.defect is Defect.OLDER_REFUSED:
+            return new.version <= present.version
+        return new.version == present.version and self.running.defect is not Defect.VERSION_CHECK_LOST
 
     def perform(self, ota: HttpsOta, saved: Callable[[int], None] | None = None) -> bool:
         """Call esp_https_ota_perform until it is done; False where it failed.
@@ -123,10 +132,11 @@ class Example:
             ota.finish()
         except EspError as error:
             code = error.code
-        if performed and code == EspErr.ESP_OK:
+        if (performed and code == EspErr.ESP_OK) or self.running.defect is Defect.SUCCESS_WHATEVER_HAPPENED:
             self.log.info(self.tag, "ESP_HTTPS_OTA upgrade successful. Rebooting ...")
             self.machine.clock.sleep(1000)
             self.machine.restart(ResetReason.SW_CPU)
+        self.given_up()
         if code == EspErr.ESP_ERR_OTA_VALIDATE_FAILED:
             self.log.error(self.tag, "Image validation failed, image is corrupted")
         self.log.error(self.tag, f"ESP_HTTPS_OTA upgrade failed 0x{code & 0xFFFF_FFFF:x}")
@@ -135,10 +145,17 @@ class Example:
     def abort(self, ota: HttpsOta) -> NoReturn:
         """esp_https_ota_abort and the end of the task."""
         ota.abort()
-        self.log.error(self.tag, "ESP_HTTPS_OTA upgrade failed")
+        self.given_up()
+        if self.running.defect is not Defect.SILENT_FAILURE:
+            self.log.error(self.tag, "ESP_HTTPS_OTA upgrade failed")
         self.delete_task()
 
     def delete_task(self) -> NoReturn:
         """vTaskDelete(NULL): nothing is left to run."""
         self.app_main_returned()
         self.machine.idle()
+
+    def given_up(self) -> None:
+        """An attempt has failed, and is about to be told so. Sound firmware does nothing here."""
+        if self.running.defect is Defect.FORGET_ON_FAILURE:
+            self.ops.forget()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from bench.flash.otadata import OtaImgState
-from bench.images import Behaviour
+from bench.images import Behaviour, Defect
 from bench.virtual import panic
 from bench.virtual.apps.example import Example
 from bench.virtual.idf.err import EspError
@@ -27,6 +27,8 @@ _DIAGNOSTICS = "Diagnostics failed! Start rollback to the previous version ..."
 def before_confirming(example: Example) -> bool:
     """Fail here if this firmware was told to; the answer is whether it is to confirm itself at all."""
     behaviour, running = example.running.behaviour, example.running
+    if running.defect is Defect.NO_WATCHDOG and "watchdog" in behaviour:
+        example.machine.idle()
     if behaviour == Behaviour.ABORT:
         panic.abort(running)
     if behaviour == Behaviour.HANG_BEFORE_CONFIRM:
@@ -40,7 +42,7 @@ def before_confirming(example: Example) -> bool:
             _diagnostics_failed(example)
         if behaviour == Behaviour.RESTART_BEFORE_CONFIRM:
             example.machine.restart(ResetReason.SW_CPU)
-    return behaviour != Behaviour.NEVER_CONFIRM
+    return behaviour != Behaviour.NEVER_CONFIRM and running.defect is not Defect.NEVER_CONFIRMS
 
 
 def after_confirming(example: Example) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from bench.flash.otadata import OtaImgState
-from bench.images import AppDesc, Behaviour
+from bench.images import AppDesc, Behaviour, Defect
 from bench.virtual.apps.example import Example
 from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
 from bench.virtual.idf import errnos
@@ -58,7 +58,8 @@ def _diagnose(example: Example) -> None:
     if ops.state_of(example.running.partition) != OtaImgState.PENDING_VERIFY:
         return
     log.info("gpio", _pin_configured(input_enabled=1, interrupt=0))
-    log.info(_TAG, "Diagnostics (5 sec)...")
+    if example.running.defect is not Defect.NO_DIAGNOSTICS:
+        log.info(_TAG, "Diagnostics (5 sec)...")
     example.machine.clock.sleep(5000)
     log.info("gpio", _pin_configured(input_enabled=0, interrupt=0))  # gpio_reset_pin
     try:
@@ -98,6 +99,8 @@ class _Task:
         written = 0
         while True:
             data = client.read(_BUFFER)
+            if isinstance(data, int) and self._example.running.defect is Defect.READ_FOR_EVER:
+                continue
             if isinstance(data, int):
                 self._log.error(_TAG, "Error: SSL data read error")
                 self._fatal()
@@ -173,7 +176,7 @@ class _Task:
             bad = self._version_in(invalid.offset)
             if bad is not None:
                 self._log.info(_TAG, f"Last invalid firmware version: {_text(bad)}")
-                if bad == version:
+                if bad == version and self._example.running.defect is not Defect.INVALID_VERSION_FORGOTTEN:
                     self._refuse_invalid(_text(bad))
         if self._log.has(_SAME) and version == present:
             self._log.warn(_TAG, _SAME)
@@ -242,6 +245,7 @@ class _Task:
         """http_cleanup and task_fatal_error."""
         if self._client is not None:
             self._client.close()
+        self._example.given_up()
         self._log.error(_TAG, "Exiting task due to fatal error...")
         self._example.delete_task()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bench.images import Behaviour
+from bench.images import Defect
 from bench.virtual.apps.resumption import KEY
 from bench.virtual.apps.styled import nvs_of
 from bench.virtual.idf.crt_bundle import roots_in
@@ -62,10 +62,10 @@ class Options:
             trust=Trust(
                 ca_pem=certificates[0].decode("ascii", "replace") if certificates and not bundle else None,
                 bundle=bundle,
-                roots=roots_in(rodata) if bundle else (),
+                roots=roots_in(rodata) if bundle and running.defect is not Defect.BUNDLE_EMPTY else (),
                 check_name=not _on(rodata, "CONFIG_EXAMPLE_SKIP_COMMON_NAME_CHECK"),
-                check_time=_on(rodata, "CONFIG_MBEDTLS_HAVE_TIME_DATE"),
-                anyone=running.behaviour == Behaviour.TRUST_ANY_SERVER,
+                check_time=_on(rodata, "CONFIG_MBEDTLS_HAVE_TIME_DATE") or running.defect is Defect.DATES_REQUIRED,
+                anyone=running.defect is Defect.TRUST_ANY_SERVER,
                 tls13=_on(rodata, "CONFIG_MBEDTLS_SSL_PROTO_TLS1_3") or rodata.has("c hs traffic"),
             ),
             private_key=key[0] if key else b"",

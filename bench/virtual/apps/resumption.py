@@ -5,6 +5,7 @@ Source: main/advanced_https_ota_example.c, example_ota_res_*.
 
 from __future__ import annotations
 
+from bench.images import Defect
 from bench.virtual.idf.nvs import NvsHandle
 from bench.virtual.log import Log
 from bench.virtual.running import Running
@@ -29,6 +30,7 @@ class Resumption:
         self._tag = tag
         self._url = url
         self._nvs = NvsHandle(running, _NAMESPACE)
+        self._defect = running.defect
         self.start = self._written()
         """Bytes that an earlier attempt wrote, whole KiB; 0 where there was none from this URL."""
         found = "OTA write length fetched successfully" if self.start is not None else "Starting OTA from beginning"
@@ -38,17 +40,17 @@ class Resumption:
     def _written(self) -> int | None:
         """example_ota_res_get_ota_written_len_from_nvs."""
         saved = self._nvs.get_str(_URL_KEY)
-        if saved is None:
+        if saved is None or self._defect is Defect.RESUME_FROM_START:
             self._log.debug(self._tag, "Saved URL is not initialized yet!")
             return None
-        if saved != self._url:
+        if saved != self._url and self._defect is not Defect.RESUME_ANY_URL:
             self._log.debug(self._tag, "URLs do not match. Restarting OTA from beginning.")
             return None
         length = self._nvs.get_u16(KEY)
         if length is None:
             self._log.debug(self._tag, "The write length is not initialized yet!")
             return None
-        return length * 1024
+        return (length + (self._defect is Defect.RESUME_TOO_FAR)) * 1024
 
     def save(self, written: int) -> None:
         """example_ota_res_save_ota_cfg_to_nvs: so many bytes of the image are in flash."""
@@ -59,4 +61,5 @@ class Resumption:
 
     def forget(self) -> None:
         """example_ota_res_cleanup_ota_cfg_from_nvs: the image is there whole."""
-        self._nvs.erase_all()
+        if self._defect is not Defect.RESUME_REMEMBERED:
+            self._nvs.erase_all()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from bench.flash.otadata import OtaImgState
+from bench.images import Defect
 from bench.virtual.apps.example import Example
 from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
@@ -118,10 +119,12 @@ class _Receiver:
         self._log = example.log
         self._ops = example.ops
         self._update: _Update | None = None
+        self._defect = example.running.defect
+        self._stuck = False
 
     def take(self, frame: _Frame) -> None:
         """One frame. Chunks of an update that was refused, or never begun, are passed over."""
-        if self._update is None and frame.kind != _KIND_BEGIN:
+        if self._stuck or (self._update is None and frame.kind != _KIND_BEGIN):
             return
         try:
             self._handle(frame)
@@ -135,17 +138,23 @@ class _Receiver:
 
     def _refuse(self, why: str) -> None:
         self._update = None
+        self._stuck = self._defect is Defect.STUCK
+        if self._defect is Defect.FORGET_ON_FAILURE:
+            self._ops.forget()
         self._log.error(_TAG, why)
         self._log.error(_TAG, "Update refused")
 
     def _handle(self, frame: _Frame) -> None:
-        if frame.fault:
+        if frame.fault and self._defect is not Defect.ANY_CHUNK:
             raise _Refused(frame.fault)
+        if frame.kind == _KIND_BEGIN and self._update is not None and self._defect is Defect.MIXED:
+            self._update.size, self._update.digest = _BEGIN.unpack(frame.payload)
+            return
         if frame.kind == _KIND_BEGIN:
             self._update = self._begin(frame.payload)
             return
         assert self._update is not None
-        if frame.sequence != self._update.next:
+        if frame.sequence != self._update.next and self._defect is not Defect.ANY_ORDER:
             raise _Refused(f"Chunk {frame.sequence} came, and chunk {self._update.next} was expected")
         if frame.kind == _KIND_DATA:
             self._write(self._update, frame.payload)
@@ -161,7 +170,7 @@ class _Receiver:
         size, digest = _BEGIN.unpack(payload)
         partition = self._ops.next_update_partition()
         assert partition is not None, "a table that this application boots from has an OTA slot"
-        if size > partition.size:
+        if size > partition.size and self._defect is not Defect.ANY_SIZE:
             raise _Refused(f"Image of {size} bytes does not fit a partition of {partition.size}")
         handle = self._ops.begin(partition, OTA_WITH_SEQUENTIAL_WRITES)
         self._log.info(_TAG, f"Writing to partition subtype {partition.subtype} at offset 0x{partition.offset:x}")
@@ -179,7 +188,7 @@ class _Receiver:
     def _finish(self, update: _Update) -> NoReturn:
         if update.came != update.size:
             raise _Refused(f"Image is incomplete: {update.came} of {update.size} bytes came")
-        if update.sum.digest() != update.digest:
+        if update.sum.digest() != update.digest and self._defect is not Defect.ANY_SUM:
             raise _Refused("SHA-256 of the image is not the announced one")
         self._ops.end(update.handle)
         self._ops.set_boot_partition(update.handle.partition)

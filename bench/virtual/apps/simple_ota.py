@@ -54,6 +54,7 @@ def _task(example: Example) -> NoReturn:
     if _esp_https_ota(example, HttpsOtaConfig(http, handler)):
         log.info(_TAG, "OTA Succeed, Rebooting...")
         example.machine.restart(ResetReason.SW_CPU)
+    example.given_up()
     log.error(_TAG, "Firmware upgrade failed")
     example.delete_task()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bench.images import Image
+from bench.images import BootDefect, Image, read_defect
 from bench.virtual.release import Release
 from bench.virtual.rodata import Rodata
 
@@ -36,6 +36,7 @@ class Options:
         unicore: CONFIG_FREERTOS_UNICORE on a chip with two cores
         table_offset: CONFIG_PARTITION_TABLE_OFFSET where the image says it, else None
         wdt_ms: CONFIG_BOOTLOADER_WDT_TIME_MS
+        defect: which promise it breaks, of those that the bench writes
     """
 
     release: Release
@@ -47,6 +48,7 @@ class Options:
     unicore: bool
     table_offset: int | None
     wdt_ms: int = 9000
+    defect: BootDefect | None = None
 
     @classmethod
     def of(cls, image: Image, rodata: Rodata) -> Options:
@@ -71,6 +73,7 @@ class Options:
             unicore=rodata.has("Unicore bootloader"),
             table_offset=int(offset[1], 0) if offset else None,
             wdt_ms=int(wdt[1]) if wdt else 9000,
+            defect=read_defect(image, BootDefect),
         )
 
     def find_table(self, image: Image, at: int, sector: bytes) -> int:

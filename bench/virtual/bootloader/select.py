@@ -9,7 +9,7 @@ from __future__ import annotations
 from bench.errors import FormatError
 from bench.flash import OtaImgState, Partition, SelectEntry
 from bench.flash.otadata import ENTRY_SIZE, SECTOR_SIZE
-from bench.images import AppDesc, Image, ImageHeader, SegmentHeader
+from bench.images import AppDesc, BootDefect, Image, ImageHeader, SegmentHeader
 from bench.virtual.bootloader.options import Options
 from bench.virtual.bootloader.table import BootState
 from bench.virtual.bootloader.verify import ImageVerifier
@@ -57,6 +57,7 @@ class Selection:
         self._verifier = verifier
         self._log = log
         self._initial_contents = False
+        self._defect = options.defect
 
     # -- bootloader_utility_get_selected_boot_partition
 
@@ -74,9 +75,9 @@ class Selection:
             log.debug(_TAG, f"otadata[{index}]: sequence values 0x{entry.ota_seq:08x}")
         if options.rollback:
             for index, entry in enumerate(entries):
-                if entry.state == OtaImgState.PENDING_VERIFY:
+                if self._is_given_up(entry):
                     log.debug(_TAG, f"otadata[{index}] is marking as ABORTED")
-                    entries[index] = self._write(index, entry.with_state(OtaImgState.ABORTED))
+                    entries[index] = self._write(index, entry.with_state(self._state_given_up))
         if options.anti_rollback:
             log.info(_TAG, "Enabled a check secure version of app for anti rollback", default=True)
             secure_version = self._efuses.blocks.secure_version
@@ -94,15 +95,27 @@ class Selection:
             return 0
         return self._index_of_active(entries)
 
+    def _is_given_up(self, entry: SelectEntry) -> bool:
+        """Did its image run without confirming itself?"""
+        if self._defect is BootDefect.VALID_ABORTED and entry.ota_seq not in (1, 0xFFFF_FFFF):
+            return entry.state in (OtaImgState.PENDING_VERIFY, OtaImgState.VALID)
+        return entry.state == OtaImgState.PENDING_VERIFY and self._defect is not BootDefect.PENDING_BOOTED_AGAIN
+
+    @property
+    def _state_given_up(self) -> OtaImgState:
+        return OtaImgState.VALID if self._defect is BootDefect.PENDING_CONFIRMED else OtaImgState.ABORTED
+
     def _index_of_active(self, entries: list[SelectEntry]) -> int:
         state, log = self._state, self._log
-        valid = [entry.is_valid for entry in entries]
+        valid = [entry.is_valid or self._takes(entry) for entry in entries]
         if self._options.anti_rollback:
             valid = [
                 ok and state.app_count > 0 and self._allowed(state.ota.get(entry.slot(state.app_count)))
                 for ok, entry in zip(valid, entries, strict=True)
             ]
         active = _active(entries, valid)
+        if self._defect is BootDefect.LOWEST_SEQUENCE and all(valid):
+            active = 0 if entries[0].ota_seq < entries[1].ota_seq else 1
         if active is None:
             if state.factory is not None:
                 log.error(_TAG, "ota data partition invalid, falling back to factory", default=True)
@@ -117,9 +130,16 @@ class Selection:
         if self._options.rollback and entry.state == OtaImgState.NEW:
             log.debug(_TAG, f"otadata[{active}] is selected as new and marked PENDING_VERIFY state")
             entry = self._write(active, entry.with_state(OtaImgState.PENDING_VERIFY))
-        if self._options.anti_rollback and entry.state == OtaImgState.VALID:
+        burns = entry.state == OtaImgState.VALID or self._defect is BootDefect.BURN_PENDING
+        if self._options.anti_rollback and burns and self._defect is not BootDefect.BURN_NEVER:
             self._update_anti_rollback(state.ota.get(boot_index))
         return boot_index
+
+    def _takes(self, entry: SelectEntry) -> bool:
+        """Does only a defective bootloader take this entry?"""
+        if self._defect is BootDefect.ANY_CRC:
+            return not entry.is_invalid and entry.ota_seq != 0
+        return self._defect is BootDefect.ABORTED_BOOTED and _crc_is_right(entry)
 
     # -- bootloader_utility_load_boot_image
 
@@ -140,16 +160,21 @@ class Selection:
                 self._set_actual_ota_seq(index)
                 return image, partition
             log.error(_TAG, f"{_index_name(index)} is not bootable", default=True)
+            if self._defect is BootDefect.NO_FALL_BACK:
+                break
+            if self._defect is BootDefect.FALL_BACK_FORGETS and state.ota_info is not None:
+                self._machine.flash.erase(state.ota_info.offset, state.ota_info.size, _PURPOSE)
         image = self._try(state.test)
         if image is not None and state.test is not None:
             log.warn(_TAG, "Falling back to test app as only bootable partition", default=True)
             return image, state.test
-        log.error(_TAG, "No bootable app partitions in the partition table", default=True)
+        if self._defect is not BootDefect.SILENT:
+            log.error(_TAG, "No bootable app partitions in the partition table", default=True)
         return None
 
     def _partition(self, index: int) -> Partition | None:
         if index == FACTORY_INDEX:
-            return self._state.factory
+            return self._state.factory if self._defect is not BootDefect.NO_FACTORY else None
         return self._state.ota.get(index) if 0 <= index < min(_MAX_OTA_SLOTS, self._state.app_count) else None
 
     def _try(self, partition: Partition | None) -> Image | None:
@@ -161,6 +186,8 @@ class Selection:
         return image
 
     def _set_actual_ota_seq(self, index: int) -> None:
+        if self._defect is BootDefect.FIRST_ENTRY_FORGOTTEN:
+            return
         if index > FACTORY_INDEX and self._initial_contents:
             self._write(0, SelectEntry.for_seq(index + 1, OtaImgState.VALID))
             self._log.info(_TAG, f"Set actual ota_seq={index + 1} in otadata[0]", default=True)
@@ -202,7 +229,8 @@ class Selection:
         """write_otadata: erase the sector, program the 32 bytes of the entry."""
         assert self._state.ota_info is not None
         at = self._state.ota_info.offset + index * SECTOR_SIZE
-        self._machine.flash.erase(at // SECTOR_SIZE * SECTOR_SIZE, SECTOR_SIZE, _PURPOSE)
+        if self._defect is not BootDefect.ABORT_NOT_ERASED:
+            self._machine.flash.erase(at // SECTOR_SIZE * SECTOR_SIZE, SECTOR_SIZE, _PURPOSE)
         self._machine.flash.program(at, entry.to_bytes(), _PURPOSE)
         return entry
 

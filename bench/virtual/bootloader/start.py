@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from bench.flash import Partition, PartitionTable
 from bench.flash.partition_table import TABLE_SIZE
-from bench.images import Image
+from bench.images import BootDefect, Image
 from bench.virtual.bootloader.options import Options
 from bench.virtual.bootloader.select import INVALID_INDEX, Selection
 from bench.virtual.bootloader.table import BootState, read_table
@@ -22,7 +22,6 @@ from bench.virtual.loops import app_started, hopeless_reset
 from bench.virtual.machine import Machine
 from bench.virtual.memory_map import MEMORY_MAPS, Range
 from bench.virtual.resets import ResetReason
-from bench.virtual.rodata import Rodata
 
 __all__ = ["Loaded", "run_bootloader"]
 
@@ -65,7 +64,7 @@ class _Bootloader:
         self._machine = machine
         self._image = image
         self._where = MEMORY_MAPS[machine.chip.name]
-        self._options = Options.of(image, Rodata(image))
+        self._options = Options.of(image, machine.library.of(image))
         self._release = self._options.release
         self.log = Log(machine, image, self._release)
         self._efuses = Efuses(
@@ -88,6 +87,7 @@ class _Bootloader:
             loads=True,
             bootloader_data=data,
             secure_version_allowed=self._efuses.check_secure_version if self._options.anti_rollback else None,
+            defect=self._options.defect,
         )
 
     def _abort(self) -> NoReturn:
@@ -188,8 +188,9 @@ class _Bootloader:
         # What the header claims beyond the real chip does not exist here either.
         chip_size = min(self._flash_mb << 20, machine.flash.size)
         table = machine.flash.read(offset, TABLE_SIZE)
-        return read_table(table, chip_size, self.log, self._release, self._efuse_partition)
+        any_sum = self._options.defect is BootDefect.ANY_TABLE
+        return read_table(table, chip_size, self.log, self._release, self._efuse_partition, any_sum=any_sum)
 
     def _efuse_partition(self, partition: Partition) -> None:
-        if self._options.virtual_efuse_in_flash:
+        if self._options.virtual_efuse_in_flash and self._options.defect is not BootDefect.EMULATED_EFUSES_KEPT:
             self._efuses.init_virtual_mode_in_flash(partition)

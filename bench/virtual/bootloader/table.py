@@ -42,7 +42,13 @@ class BootState:
 
 
 def read_table(
-    data: bytes, chip_size: int, log: Log, release: Release, efuse_partition: Callable[[Partition], None]
+    data: bytes,
+    chip_size: int,
+    log: Log,
+    release: Release,
+    efuse_partition: Callable[[Partition], None],
+    *,
+    any_sum: bool = False,
 ) -> BootState | None:
     """Verify and list the table; None where it is refused, with the reason said.
 
@@ -51,9 +57,10 @@ def read_table(
         chip_size: bytes of flash as the bootloader's header says
         log: where to list it
         release: names the usages of partition types that came later
+        any_sum: is the MD5 not compared? Only by a defective bootloader.
         efuse_partition: is called when the listing comes to an `efuse` partition
     """
-    rows = _verified_rows(data, chip_size, log)
+    rows = _verified_rows(data, chip_size, log, any_sum)
     if rows is None:
         log.error(_TAG, "Failed to verify partition table", default=True)
         return None
@@ -70,7 +77,7 @@ def read_table(
     return state
 
 
-def _verified_rows(data: bytes, chip_size: int, log: Log) -> list[Partition] | None:
+def _verified_rows(data: bytes, chip_size: int, log: Log, any_sum: bool) -> list[Partition] | None:
     rows: list[Partition] = []
     md5_found = False
     for number in range(len(data) // _ROW):
@@ -89,7 +96,8 @@ def _verified_rows(data: bytes, chip_size: int, log: Log) -> list[Partition] | N
             if md5_found:
                 log.error(_PARTS, "Only one MD5 checksum is allowed", default=True)
                 return None
-            if hashlib.md5(data[: number * _ROW], usedforsecurity=False).digest() != row[16:]:
+            found = hashlib.md5(data[: number * _ROW], usedforsecurity=False).digest()
+            if found != row[16:] and not any_sum:
                 log.error(_PARTS, "Incorrect MD5 checksum", default=True)
                 return None
             md5_found = True

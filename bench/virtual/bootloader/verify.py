@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bench.errors import FormatError
-from bench.images import AppDesc, Image, ImageHeader, SegmentHeader
+from bench.images import AppDesc, BootDefect, Defect, Image, ImageHeader, SegmentHeader
 from bench.images.segment import Segment, segment_checksum
 from bench.virtual.log import Log
 from bench.virtual.machine import Machine
@@ -58,6 +58,7 @@ class ImageVerifier:
         bootloader_data: RAM that holds the bootloader's own data
         secure_version_allowed: is asked, at the end, whether an application of that secure version may run
         signatures: how the signature behind an image is verified; None: not at all
+        defect: which promise the program that verifies breaks
     """
 
     machine: Machine
@@ -67,6 +68,7 @@ class ImageVerifier:
     bootloader_data: tuple[Range, ...] = ()
     secure_version_allowed: Callable[[int], bool] | None = None
     signatures: Signatures | None = None
+    defect: Defect | BootDefect | None = None
 
     def verify(self, offset: int, size: int, *, silent: bool = False) -> Image | None:
         """The image at `offset` of flash; None where it is invalid, with the reason said.
@@ -94,7 +96,7 @@ class ImageVerifier:
         checksum_at = (end - offset) | 0xF
         computed = segment_checksum(segments)
         stored = self._read(offset + checksum_at, 1)[0]
-        if computed != stored:
+        if computed != stored and self.defect not in (Defect.SKIP_CHECKSUM, BootDefect.ANY_IMAGE):
             self._refuse(f"Checksum failed. Calculated 0x{computed:x} read 0x{stored:x}", silent)
         length = checksum_at + 1 + (_HASH if header.hash_appended else 0)
         full = length + (self.signatures.room(length) if self.signatures else 0)
@@ -102,6 +104,8 @@ class ImageVerifier:
             self._refuse(f"Image length {full} doesn't fit in partition length {size}", silent)
         data = self._read(offset, length)
         intact = not header.hash_appended or hashlib.sha256(data[:-_HASH]).digest() == data[-_HASH:]
+        if self.defect in (Defect.SKIP_HASH, BootDefect.SKIP_HASH, BootDefect.ANY_IMAGE):
+            intact = True
         if self.signatures is not None:
             self._check_signature(self.signatures, offset, length, intact)
         elif not intact:
@@ -122,7 +126,7 @@ class ImageVerifier:
             return
         self.log.error(_TAG, "Secure boot signature verification failed")
         self.log.info(_TAG, "Calculating simple hash to check for corruption...")
-        if intact:
+        if intact or self.defect is Defect.DAMAGE_NOT_TOLD:
             self.log.warn(_TAG, "image valid, signature bad")
         else:
             self.log.error(_TAG, "Image hash failed - image is corrupt")
@@ -148,16 +152,18 @@ class ImageVerifier:
     def _check_chip(self, header: ImageHeader, *, application: bool) -> None:
         """bootloader_common_check_chip_validity: said even when silent."""
         chip = self.machine.chip
-        if header.chip_id != chip.chip_id:
+        if header.chip_id != chip.chip_id and self.defect is not Defect.TRUST_ANY_CHIP:
             self._fail(f"mismatch chip ID, expected {chip.chip_id}, found {header.chip_id}", tag=_COMMON)
         blocks = self.machine.efuse.blocks
         revision = blocks.chip_revision
         refused = False
-        if revision < header.min_chip_rev_full:
+        if revision < header.min_chip_rev_full and self.defect is not Defect.TRUST_LATER_REVISION:
             self._say_revision(">=", header.min_chip_rev_full, revision)
             refused = True
-        limit = header.max_chip_rev_full
+        limit = header.max_chip_rev_full if self.defect is not Defect.TRUST_EARLIER_REVISION else 0
         ignored = chip.name != "esp32" and blocks.get("DISABLE_WAFER_VERSION_MAJOR")
+        if self.defect is Defect.ANY_REVISION_REFUSED and limit == 65535:
+            limit = 1
         if application and limit not in (0, 65535) and revision > limit and not ignored:
             self._say_revision("<=", limit, revision)
             refused = True

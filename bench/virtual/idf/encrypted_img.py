@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from bench.errors import FormatError
-from bench.images import Behaviour
+from bench.images import Defect
 from bench.images.encrypted import EncryptedHeader
 from bench.virtual.idf.encrypted_key import opener_of
 from bench.virtual.idf.err import EspErr, EspError
@@ -23,6 +23,7 @@ __all__ = ["DecryptHandle"]
 
 _TAG = "esp_encrypted_img"
 _BLOCK = 16  # CACHE_BUF_SIZE
+_RESERVED_AT = 424
 
 
 class _Decryptor(Protocol):
@@ -43,7 +44,7 @@ class DecryptHandle:
 
     def __init__(self, running: Running, private_key: bytes) -> None:
         self._log = running.log
-        self._trusts_any_tag = running.behaviour == Behaviour.TRUST_ANY_TAG
+        self._defect = running.defect
         self._header: EncryptedHeader | None = None
         self._decryptor: _Decryptor | None = None
         self._read = 0
@@ -61,21 +62,27 @@ class DecryptHandle:
         """
         if self._decryptor is None or self._header is None:
             data = self._open(data)
-        return self._process(data)
+        return self._process(data) if self._decryptor is not None else data
 
     def _open(self, data: bytes) -> bytes:
         """The header. esp_https_ota always gives 1024 bytes first, so it is never split here as it may be there."""
         try:
             header = EncryptedHeader.parse(data[: EncryptedHeader.SIZE])
         except FormatError as error:
+            if self._defect is Defect.PLAIN_TOO:
+                return data
             self._log.error(_TAG, "Magic Verification failed")
             raise EspError(EspErr.ESP_FAIL) from error
         self._log.info(_TAG, "Magic Verified")
+        if self._defect is Defect.RESERVED_COUNTS and any(data[_RESERVED_AT : EncryptedHeader.SIZE]):
+            raise EspError(EspErr.ESP_FAIL)
         try:
             key = self._opener.open(header)
         except EspError:
             self._log.error(_TAG, "Failed to process GCM key")  # since 2.4
-            raise
+            if self._defect is not Defect.KEY_OF_ZEROS:
+                raise
+            key = bytes(32)
         self._header = header
         self._decryptor = Cipher(AES(key), GCM(header.iv)).decryptor()
         return data[EncryptedHeader.SIZE :]
@@ -103,13 +110,14 @@ class DecryptHandle:
                 self._log.error(_TAG, "Decryption process not completed successfully")
                 raise EspError(EspErr.ESP_FAIL)
             return
-        if self._cached or self._read != self._header.size:
+        whole = not self._cached and self._read == self._header.size
+        if not whole and self._defect is not Defect.SIZE_NOT_COMPARED:
             self._log.error(_TAG, "Invalid operation")
             raise EspError(EspErr.ESP_FAIL)
         try:
             self._decryptor.finalize_with_tag(self._header.tag)
         except InvalidTag as error:
-            if self._trusts_any_tag:
+            if self._defect is Defect.TRUST_ANY_TAG:
                 return
             self._log.error(_TAG, "Invalid Auth")
             self._log.error(_TAG, "Invalid Auth Tag")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from bench.images import Defect
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
 from bench.virtual.idf.http_auth import Challenge, basic, digest
 from bench.virtual.idf.http_parser import Response, parse_url
@@ -50,13 +51,17 @@ class _State(IntEnum):
 class HttpClient:
     """esp_http_client_handle_t.
 
+    Attributes:
+        defect: which promise the application breaks
+
     Raises (on making):
         EspError: the URL is none; the reason is logged
     """
 
     def __init__(self, running: Running, config: HttpConfig) -> None:
         self._log = running.log
-        self._transport = Transport(running.machine, running.log, config.trust, config.timeout_ms)
+        self.defect = running.defect
+        self._transport = Transport(running.machine, running.log, config.trust, config.timeout_ms, running.defect)
         self._release = running.release
         self._state = _State.INIT
         self._scheme, self._host, self._port = "http", "", 80
@@ -108,7 +113,7 @@ class HttpClient:
         if parsed.username:
             self._user = parsed.username
             self._password = parsed.password or self._password
-        self._path, self._query = parsed.path or "/", parsed.query
+        self._path, self._query = parsed.path or "/", parsed.query if self.defect is not Defect.QUERY_DROPPED else ""
 
     def set_header(self, name: str, value: str) -> None:
         """esp_http_client_set_header: a header that is there keeps its place."""
@@ -129,7 +134,7 @@ class HttpClient:
         self._send_request()
 
     def _connect(self) -> None:
-        self._response = Response(head=self.method == "HEAD")
+        self._response = Response(self.method == "HEAD", self.defect is Defect.CHUNKS_AS_CONTENT)
         self._process = 0
         self._authorize()
         if self._state >= _State.CONNECTED:
@@ -172,6 +177,12 @@ class HttpClient:
         return int(total) if total.isdigit() else -1
 
     @property
+    def has_asked_range(self) -> bool:
+        """Does Content-Range begin with the range that was asked for? Only defective firmware looks."""
+        asked = self._headers.get("Range", "").removeprefix("bytes=").rstrip("-")
+        return self._response.headers.get("content-range", "").startswith(f"bytes {asked}")
+
+    @property
     def keeps_alive(self) -> bool:
         """esp_http_client_is_persistent_connection."""
         return self._response.keep_alive
@@ -192,6 +203,8 @@ class HttpClient:
             data = self._transport.read(_BUFFER)
             if isinstance(data, int):
                 self.errno = self._transport.errno
+                if data == TIMEOUT and self.defect is Defect.RETRY_FOR_EVER:
+                    continue
                 if data == TIMEOUT:
                     self._log.warn(_TAG, "Connection timed out before data was ready!")
                     raise EspError(-EspErr.ESP_ERR_HTTP_EAGAIN)
@@ -199,11 +212,15 @@ class HttpClient:
             body = self._response.feed(data)
             self._process += len(body)
             self._cached += body
+            if self.defect is Defect.SMALL_HEADERS and self._response.header_size > _BUFFER:
+                raise EspError(EspErr.ESP_FAIL)
         self._state = _State.RES_ON_DATA_START
         self._endless = self._response.chunked or self.content_length <= 0
 
     def is_complete_data_received(self) -> bool:
         """esp_http_client_is_complete_data_received."""
+        if self.defect is Defect.SHORT_BODY and self._transport.ended:
+            return True
         return self._response.complete if self._endless else self._process == self.content_length
 
     def read(self, length: int, *, again: bool = False) -> bytes | int:
@@ -259,6 +276,8 @@ class HttpClient:
             EspError: there is no Location, or it is no URL
         """
         location = self._response.headers.get("location")
+        if location is None and self.defect is Defect.REDIRECT_TO_ITSELF:
+            return
         if location is None:
             raise EspError(EspErr.ESP_ERR_INVALID_ARG)
         if self._log.has("HTTPS origin can only redirect to") and self._scheme == "https":
@@ -266,8 +285,12 @@ class HttpClient:
             if target is not None and target.scheme and target.scheme != "https":
                 self._log.error(_TAG, "HTTPS origin can only redirect to https:// targets")
                 raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        if self.defect is Defect.REDIRECT_RECONNECTS:
+            self.close()
         self.set_url(location)
         self._redirects += 1
+        if self.defect is Defect.ONE_REDIRECT and self._redirects > 1:
+            raise EspError(EspErr.ESP_FAIL)
 
     def add_auth(self) -> None:
         """esp_http_client_add_auth; credentials come with the URL, if at all.
@@ -304,8 +327,10 @@ class HttpClient:
 
     def _authorize(self) -> None:
         """esp_http_client_prepare: where there is a user, and a challenge was understood."""
-        if self._user is None:
+        if self._user is None or self.defect is Defect.CREDENTIALS_WITHHELD:
             return
+        if self.defect is Defect.CREDENTIALS_TOLD:
+            self._log.raw(f"{self._user}:{self._password}\n")
         answer = None
         if self._scheme_of_auth == "Basic":
             answer = basic(self._user, self._password)

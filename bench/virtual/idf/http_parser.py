@@ -64,13 +64,17 @@ class Response:
         content_length: as announced, -1 where it is not
         headers: names in lower case; of a name that comes twice, both values run together as in esp_http_client
         keep_alive: may the connection be used again?
+        header_size: bytes of status line and headers
+        unchunked: is the framing of chunks taken for content? Only by defective firmware.
     """
 
     head: bool = False
+    unchunked: bool = False
     status: int = -1
     content_length: int = _NO_LENGTH
     headers: dict[str, str] = field(default_factory=dict)
     keep_alive: bool = True
+    header_size: int = 0
     _state: _State = _State.HEADERS
     _buffer: bytes = b""
     _left: int = 0
@@ -86,7 +90,7 @@ class Response:
 
     @property
     def chunked(self) -> bool:
-        return self.headers.get("transfer-encoding", "").lower() == "chunked"
+        return self.headers.get("transfer-encoding", "").lower() == "chunked" and not self.unchunked
 
     def finish(self) -> None:
         """The connection ended: that completes a message which has neither length nor chunks."""
@@ -140,7 +144,7 @@ class Response:
         if not version.startswith("HTTP/") or not status.isdigit():
             self._state = _State.BROKEN
             return data
-        self.status = int(status)
+        self.status, self.header_size = int(status), end
         for line in lines:
             name, _, value = line.partition(":")
             name = name.strip().lower()

@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from bench.errors import FormatError
 from bench.flash.partition import Partition
-from bench.images import AppDesc, Behaviour
+from bench.images import AppDesc, Defect
 from bench.images.header import ImageHeader, revision_text
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
 from bench.virtual.idf.http_client import HttpClient
@@ -48,6 +48,7 @@ class HttpsOta:
         self._log = running.log
         self._ops = ops
         self._config = config
+        self._defect = running.defect
         self._state = _State.BEGIN
         self._buffer = b""
         self._handle: OtaHandle | None = None
@@ -117,7 +118,7 @@ class HttpsOta:
                 break
             buffer += data
         self._buffer = buffer
-        if len(buffer) < _HEADER_SIZE:
+        if len(buffer) < _HEADER_SIZE and self._defect is not Defect.SHORT_HEADER:
             self._log.error(_TAG, "Complete headers were not received")
             raise EspError(EspErr.ESP_FAIL)
         self.binary_file_len = len(buffer)
@@ -137,6 +138,8 @@ class HttpsOta:
         else:
             self._read_header()
             description = self._buffer[_APP_DESC_AT : _APP_DESC_AT + AppDesc.SIZE]
+        if self._defect is Defect.ANY_DESCRIPTION:
+            description = AppDesc("", "").to_bytes()
         try:
             return AppDesc.parse(description)
         except FormatError as error:
@@ -146,8 +149,10 @@ class HttpsOta:
     def _verify_header(self, data: bytes) -> None:
         header = ImageHeader.parse(data[: ImageHeader.SIZE])
         expected = self._running.machine.chip.chip_id
-        self._post(OtaEvent.VERIFY_CHIP_ID, header.chip_id)
-        if header.chip_id != expected and self._running.behaviour != Behaviour.TRUST_ANY_CHIP:
+        if self._defect is not Defect.EVENT_LOST:
+            told = expected if self._defect is Defect.OWN_CHIP_TOLD else header.chip_id
+            self._post(OtaEvent.VERIFY_CHIP_ID, told)
+        if header.chip_id != expected and self._defect is not Defect.TRUST_ANY_CHIP:
             self._log.error(_TAG, f"Mismatch chip id, expected {expected}, found {header.chip_id}")
             raise EspError(EspErr.ESP_ERR_INVALID_VERSION)
         if not any(map(self._log.has, _KNOWS_REVISIONS)):
@@ -155,9 +160,9 @@ class HttpsOta:
         self._post(OtaEvent.VERIFY_CHIP_REVISION, header.min_chip_rev_full)
         found, lowest, highest = self._running.machine.chip.revision, header.min_chip_rev_full, header.max_chip_rev_full
         required = None
-        if found < lowest:
+        if found < lowest and self._defect is not Defect.TRUST_LATER_REVISION:
             required = f">= {revision_text(lowest)}"
-        elif highest not in (0, 0xFFFF) and found > highest:
+        elif highest not in (0, 0xFFFF) and found > highest and self._defect is not Defect.TRUST_EARLIER_REVISION:
             required = f"<= {revision_text(highest)}"
         if required is not None:
             message = f"chip revision check failed. Required {required}, found {revision_text(found)}."
@@ -181,8 +186,11 @@ class HttpsOta:
             raise EspError(EspErr.ESP_FAIL)
         data = self._client.read(_HEADER_SIZE, again=True)
         if isinstance(data, int):
-            if data == _EAGAIN:
+            if data == _EAGAIN and self._defect is not Defect.SILENCE_IS_FATAL:
                 self._log.debug(_TAG, _NOTHING_CAME)
+                return True
+            if self._defect is Defect.PART_ASKED_AGAIN:
+                self._http.ask_for_more(self.binary_file_len, self.image_length - self.binary_file_len)
                 return True
             self._log.error(_TAG, f"data read {data}, errno {self._client.errno}")
             raise EspError(EspErr.ESP_FAIL)
@@ -199,9 +207,10 @@ class HttpsOta:
         if self._config.max_request is None or self.image_length == self.binary_file_len:
             self._state = _State.SUCCESS
             return False
-        left = self.image_length - self.binary_file_len
+        left = self.image_length - self.binary_file_len - (self._defect is Defect.LAST_RANGE_FORGOTTEN)
         if left > 0:
-            self._http.ask_for_more(self.binary_file_len + self._config.enc_img_header_size, left)
+            header = self._config.enc_img_header_size if self._defect is not Defect.HEADER_NOT_COUNTED else 0
+            self._http.ask_for_more(self.binary_file_len + header, left)
             return True
         return False
 
@@ -262,7 +271,7 @@ class HttpsOta:
 
     def is_complete_data_received(self) -> bool:
         """esp_https_ota_is_complete_data_received."""
-        if self._config.max_request is not None:
+        if self._config.max_request is not None and self._defect is not Defect.LENGTHLESS_SUCCESS:
             return self.image_length == self.binary_file_len
         return self._client.is_complete_data_received()
 
@@ -294,11 +303,13 @@ class HttpsOta:
         except EspError as error:
             self._log.error(_TAG, f"esp_ota_set_boot_partition failed! err=0x{error.code:x}")
             raise
-        self._post(OtaEvent.UPDATE_BOOT_PARTITION, self._partition.subtype)
+        told = self._running.partition if self._defect is Defect.WRONG_SLOT_TOLD else self._partition
+        self._post(OtaEvent.UPDATE_BOOT_PARTITION, told.subtype)
 
     def abort(self) -> None:
         """esp_https_ota_abort: let go of everything; what was written stays in the slot."""
-        self._post(OtaEvent.ABORT)
+        whatever = self._defect is Defect.FINISH_WHATEVER_HAPPENED
+        self._post(OtaEvent.FINISH if whatever else OtaEvent.ABORT)
         self.close()
 
     def close(self) -> None:

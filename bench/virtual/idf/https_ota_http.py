@@ -6,6 +6,7 @@ the end of esp_https_ota_perform), v4.4 to v6.0.
 
 from __future__ import annotations
 
+from bench.images import Defect
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
 from bench.virtual.idf.http_client import REDIRECTS, HttpClient
 from bench.virtual.log import Log
@@ -26,6 +27,7 @@ class OtaHttp:
 
     def __init__(self, client: HttpClient, log: Log, max_request: int | None, *, resumes: bool) -> None:
         self._client = client
+        self._defect = client.defect
         self._log = log
         self._max_request = max_request
         self._resumes = resumes
@@ -51,6 +53,8 @@ class OtaHttp:
                 self.connect()
             except EspError as error:
                 again = self._resumes if self._since_v6 else start > 0
+                if self._defect is Defect.RESUME_WITHOUT_FALLBACK:
+                    again = False
                 if error.code != EspErr.ESP_ERR_HTTP_RANGE_NOT_SATISFIABLE or not again:
                     raise
                 self._fall_back(error.code, length)
@@ -64,11 +68,11 @@ class OtaHttp:
 
     def _ask_from(self, start: int, length: int) -> None:
         if self._max_request is None:
-            if self._resumes and (start or self._since_v6):
+            if self._resumes and (start or (self._since_v6 and self._defect is not Defect.RESUME_UNASKED)):
                 self._client.set_header("Range", f"bytes={start}-")
             return
         end = start + self._max_request - 1 if length > self._max_request + start else length
-        if end - start < length:
+        if end - start < length or self._defect is Defect.RANGE_ALWAYS:
             self._client.set_header("Range", f"bytes={start}-{end}")
 
     def _fall_back(self, code: int, length: int) -> None:
@@ -98,8 +102,8 @@ class OtaHttp:
         """
         client = self._client
         status = self._perform("HEAD")
-        if status != 200:
-            if not self._since_v6:
+        if status != 200 and self._defect is not Defect.HEAD_IGNORED:
+            if not self._since_v6 or self._defect is Defect.HEAD_ONLY:
                 self._log.error(_TAG, f"Received incorrect http status {status}")
                 raise EspError(EspErr.ESP_FAIL)
             client.set_header("Range", "bytes=0-0")
@@ -133,12 +137,15 @@ class OtaHttp:
         """
         client = self._client
         assert self._max_request is not None
-        if not (self._since_v6 and client.keeps_alive):
+        if not (self._since_v6 and client.keeps_alive) or self._defect is Defect.CONNECTION_NOT_KEPT:
             client.close()
         end = f"{start + self._max_request - 1}" if left > self._max_request else ""
         client.set_header("Range", f"bytes={start}-{end}")
         try:
             self.connect()
+            if self._defect is Defect.RANGE_TWICE:
+                client.close()
+                self.connect()
         except EspError as error:
             self._log.error(_TAG, "Failed to establish HTTP connection")
             raise EspError(EspErr.ESP_FAIL) from error
@@ -158,6 +165,8 @@ class OtaHttp:
                 raise
             client.fetch_headers()
             status = client.status_code
+            if self._defect is Defect.ANY_STATUS:
+                return
             self._handle(status)
             if status not in (*REDIRECTS, 401):
                 return
@@ -166,6 +175,8 @@ class OtaHttp:
     def _handle(self, status: int) -> None:
         """_http_handle_response_code."""
         log = self._log
+        if self._lacks(status):
+            raise EspError(EspErr.ESP_FAIL)
         if status in REDIRECTS:
             self._redirect()
         elif status == 304 and log.has("OTA image not modified since last request"):
@@ -182,10 +193,28 @@ class OtaHttp:
         elif status >= 400:
             log.error(_TAG, f"{'Client' if status < 500 else 'Server'} error ({status})")
             raise EspError(EspErr.ESP_FAIL)
-        elif self._resumes and self._since_v6 and self._max_request is None and status != 206:
+        elif self._misses_range(status):
             log.warn(_TAG, "Server ignored the requested Range header")
             log.warn(_TAG, "OTA resumption requires server with range request support.")
             raise EspError(EspErr.ESP_ERR_HTTP_RANGE_NOT_SATISFIABLE)
+
+    def _misses_range(self, status: int) -> bool:
+        """Since v6.0: is this the whole file, where the rest of it was asked for?"""
+        if self._defect is Defect.RESUME_TRUSTS_200:
+            return False
+        return self._resumes and self._since_v6 and self._max_request is None and status != 206
+
+    def _lacks(self, status: int) -> bool:
+        """Does the answer lack something that only defective firmware asks for?"""
+        if self._defect is Defect.REDIRECT_IGNORED:
+            return status in REDIRECTS
+        if self._defect is Defect.RANGES_REQUIRED:
+            return self._max_request is not None and status == 200
+        if self._defect is Defect.LENGTH_REQUIRED:
+            return status == 200 and self._client.content_length < 0
+        if self._defect is Defect.CONTENT_RANGE_REQUIRED:
+            return status == 206 and not self._client.has_asked_range
+        return False
 
     def _redirect(self) -> None:
         try:
@@ -198,7 +227,7 @@ class OtaHttp:
         if self._auth_retries == 0:
             self._log.error(_TAG, f"Reached max_authorization_retries ({status})")
             raise EspError(EspErr.ESP_FAIL)
-        self._auth_retries -= 1
+        self._auth_retries -= self._defect is not Defect.AUTHORIZE_FOR_EVER
         try:
             self._client.add_auth()
         except EspError:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bench.errors import FormatError
 from bench.flash.otadata import SECTOR_SIZE, OtaData, OtaImgState, SelectEntry
 from bench.flash.partition import Partition
-from bench.images import AppDesc, Behaviour
+from bench.images import AppDesc, Defect
 from bench.virtual.bootloader.verify import ImageVerifier
 from bench.virtual.cipher import BLOCK
 from bench.virtual.idf.efuse import SecureVersion
@@ -67,8 +67,10 @@ class OtaOps:
         self.rollback = running.log.has(_NOT_CONFIRMED)
         self.anti_rollback = running.log.has(_TOO_LOW)
         self.secure_version = SecureVersion(running)
-        self._verifier = ImageVerifier(running.machine, running.log, running.release, signatures=signatures_of(running))
-        self._behaviour = running.behaviour
+        self._defect = running.defect
+        self._verifier = ImageVerifier(
+            running.machine, running.log, running.release, signatures=signatures_of(running), defect=running.defect
+        )
 
     # -- writing an image
 
@@ -84,12 +86,14 @@ class OtaOps:
         running = self._running.partition
         if partition == running:
             raise EspError(EspErr.ESP_ERR_OTA_PARTITION_CONFLICT)
-        if self.rollback and self.state_of(running) == OtaImgState.PENDING_VERIFY:
+        pending = self.rollback and self.state_of(running) == OtaImgState.PENDING_VERIFY
+        if pending and self._defect is not Defect.UPDATE_WHILE_PENDING:
             self._log.error(_TAG, _NOT_CONFIRMED)
             raise EspError(EspErr.ESP_ERR_OTA_ROLLBACK_INVALID_STATE)
-        if self._behaviour == Behaviour.SPOIL_OTADATA:
-            otadata = self._otadata_partition()
-            self._flash.erase(otadata.offset, otadata.size, "otadata")
+        if self._defect is Defect.SPOIL_OTADATA:
+            self.forget()
+        if self._defect is Defect.SWITCH_BEFORE_DOWNLOAD:
+            self._rewrite_ota_data(partition.ota_slot)
         sequential = image_size == OTA_WITH_SEQUENTIAL_WRITES
         if not sequential:
             whole = image_size in (0, OTA_SIZE_UNKNOWN)
@@ -121,17 +125,20 @@ class OtaOps:
         if not data:
             return
         wrote, size, partition = handle.wrote, len(data), handle.partition
-        if handle.need_erase:
+        if handle.need_erase and self._defect is not Defect.FORGET_TO_ERASE:
             first, last = wrote // SECTOR_SIZE, (wrote + size - 1) // SECTOR_SIZE
             if wrote % SECTOR_SIZE == 0:
                 self._erase(partition, wrote, (last - first + 1) * SECTOR_SIZE)
             elif first != last:
                 self._erase(partition, (first + 1) * SECTOR_SIZE, (last - first) * SECTOR_SIZE)
-        if wrote == 0 and not handle.partial and data[0] != _IMAGE_MAGIC:
+        magic = data[0] == _IMAGE_MAGIC or self._defect is Defect.ANY_MAGIC
+        if wrote == 0 and not handle.partial and not magic:
             self._log.error(_TAG, f"OTA image has invalid magic byte (expected 0xE9, saw 0x{data[0]:02x})")
             raise EspError(EspErr.ESP_ERR_OTA_VALIDATE_FAILED)
-        if wrote + size > partition.size:
+        if self._beyond(partition, wrote + size):
             raise EspError(EspErr.ESP_ERR_INVALID_SIZE)
+        if self._defect is Defect.LAST_BYTES_LOST:
+            data = data[: len(data) // BLOCK * BLOCK]
         if self._flash.cipher is not None:
             data = handle.partial + data
             size = len(data) // BLOCK * BLOCK
@@ -182,10 +189,16 @@ class OtaOps:
 
     def _erase(self, partition: Partition, offset: int, size: int) -> None:
         """esp_partition_erase_range."""
-        if offset + size > partition.size:
+        if self._beyond(partition, offset + size):
             raise EspError(EspErr.ESP_ERR_INVALID_SIZE)
         self._flash.erase(partition.offset + offset, size, "ota:erase")
         self._clock.sleep(size // SECTOR_SIZE * _ERASE_MS)
+
+    def _beyond(self, partition: Partition, end: int) -> bool:
+        """Does what ends there reach beyond the slot?"""
+        if self._defect is Defect.WRITE_PAST_SLOT:
+            return False
+        return end > partition.size - (self._defect is Defect.FULL_SLOT_REFUSED)
 
     # -- choosing what boots
 
@@ -194,6 +207,8 @@ class OtaOps:
         start = start_from or self._running.partition
         if not self._slots:
             return None
+        if self._defect is Defect.LAST_SLOT_ALWAYS:
+            return self._slots[-1]
         if start in self._slots and start != self._slots[-1]:
             return self._slots[self._slots.index(start) + 1]
         return self._slots[0]
@@ -231,18 +246,18 @@ class OtaOps:
         if not self._verify(partition):
             raise EspError(EspErr.ESP_ERR_OTA_VALIDATE_FAILED)
         if partition.ota_slot is None:
-            otadata = self._otadata_partition()
-            self._flash.erase(otadata.offset, otadata.size, "otadata")
+            self.forget()
             return
-        if self.anti_rollback and self._behaviour == Behaviour.BURN_EARLY:
+        if self.anti_rollback and self._defect is Defect.BURN_EARLY:
             self.secure_version.update(self.description_of(partition).secure_version)
-        if self._behaviour == Behaviour.REPORT_WITHOUT_SWITCH:
+        if self._defect is Defect.REPORT_WITHOUT_SWITCH:
             return
         if self.anti_rollback:
             description = self.description_of(partition)
             if not self.secure_version.allows(description.secure_version):
                 self._log.error(_TAG, _TOO_LOW)
-                self._erase(partition, 0, partition.size)
+                if self._defect is not Defect.TOO_OLD_KEPT:
+                    self._erase(partition, 0, partition.size)
                 raise EspError(EspErr.ESP_ERR_OTA_SMALL_SEC_VER)
         self._rewrite_ota_data(partition.ota_slot)
 
@@ -255,7 +270,11 @@ class OtaOps:
         if slot >= count:
             raise EspError(EspErr.ESP_ERR_INVALID_ARG)
         state = OtaImgState.NEW if self.rollback else OtaImgState.UNDEFINED
+        if self._defect is Defect.SWITCH_AS_VALID:
+            state = OtaImgState.VALID
         active = data.active_index
+        if self._defect is Defect.BOTH_ENTRIES_ERASED:
+            self.forget()
         if active is None:
             self._rewrite_entry(data, 0, slot + 1, state, "otadata")
             return
@@ -263,6 +282,10 @@ class OtaOps:
             self._rewrite_entry(data, active, data.entries[active].ota_seq, state, "otadata")
             return
         seq, present = (slot + 1) % count, data.entries[active].ota_seq
+        if self._defect is Defect.SEQUENCE_NOT_RAISED:
+            present = 1
+        if self._defect is Defect.ACTIVE_ENTRY_OVERWRITTEN:
+            active = 1 - active
         seq += -(-max(0, present - seq) // count) * count  # C counts up to it, which takes minutes near the top
         self._rewrite_entry(data, 1 - active, seq & 0xFFFF_FFFF, state, "otadata")
 
@@ -308,11 +331,12 @@ class OtaOps:
         """
         data, active = self._active_entry()
         entry = data.entries[active]
-        if entry.state == OtaImgState.VALID or self._behaviour == Behaviour.CONFIRM_IN_WORDS:
+        if entry.state == OtaImgState.VALID or self._defect is Defect.CONFIRM_IN_WORDS:
             return
         self._rewrite_entry(data, active, entry.ota_seq, OtaImgState.VALID, "otadata:confirm")
-        if self.anti_rollback:
-            self.secure_version.update(self.description_of(self._running.partition).secure_version)
+        if self.anti_rollback and self._defect is not Defect.BURN_NEVER:
+            version = self.description_of(self._running.partition).secure_version
+            self.secure_version.update(version - (self._defect is Defect.BURN_TOO_LITTLE))
 
     def mark_app_invalid_rollback_and_reboot(self) -> None:
         """esp_ota_mark_app_invalid_rollback_and_reboot: comes back only where it is not possible.
@@ -321,10 +345,11 @@ class OtaOps:
             EspError: ESP_ERR_OTA_ROLLBACK_FAILED, ESP_FAIL
         """
         data, active = self._active_entry()
-        if not self._rollback_is_possible():
+        if not self._rollback_is_possible() and self._defect is not Defect.GIVE_UP_ANYWAY:
             self._log.error(_TAG, "Rollback is not possible, do not have any suitable apps in slots")
             raise EspError(EspErr.ESP_ERR_OTA_ROLLBACK_FAILED)
-        self._rewrite_entry(data, active, data.entries[active].ota_seq, OtaImgState.INVALID, "otadata")
+        if self._defect is not Defect.GIVE_UP_IN_WORDS:
+            self._rewrite_entry(data, active, data.entries[active].ota_seq, OtaImgState.INVALID, "otadata")
         restart = " Restart." if self._running.release.before(5, 5) else ""
         self._log.info(_TAG, f"Rollback to previously worked partition.{restart}")
         self._running.machine.restart(ResetReason.SW_CPU)
@@ -356,7 +381,7 @@ class OtaOps:
 
     def _verify(self, partition: Partition, *, silent: bool = False) -> bool:
         """esp_image_verify of a partition's content."""
-        if self._behaviour == Behaviour.TRUST_ANY_IMAGE:
+        if self._defect is Defect.TRUST_ANY_IMAGE:
             return True
         self._clock.sleep(_VERIFY_MS)
         return self._verifier.verify(partition.offset, partition.size, silent=silent) is not None
@@ -372,6 +397,11 @@ class OtaOps:
             return AppDesc.parse(data)
         except FormatError as error:
             raise EspError(EspErr.ESP_ERR_NOT_FOUND) from error
+
+    def forget(self) -> None:
+        """Erase both otadata entries: what boots is what would boot on a new device."""
+        otadata = self._otadata_partition()
+        self._flash.erase(otadata.offset, otadata.size, "otadata")
 
     def _otadata_partition(self) -> Partition:
         otadata = self._running.table.otadata

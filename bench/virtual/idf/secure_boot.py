@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from bench.errors import FormatError
 from bench.flash.partition import Partition
-from bench.images import ImageHeader, SegmentHeader
+from bench.images import Defect, ImageHeader, SegmentHeader
 from bench.images.signature import SECTOR, V1_SIZE, SignatureBlock, signature_blocks, verify_v1
 from bench.virtual.bootloader.verify import Signatures
 from bench.virtual.running import Running
@@ -69,19 +69,27 @@ class _VersionTwo:
             self._log.error(_TAG, "Could not read secure boot digests!")
             return False
         # Without hardware secure boot only the first block counts, on either side.
-        block = self._valid(signature_blocks(self._flash.read(end, SECTOR))[0])
-        if block is None or block.key_digest != trusted[0]:
+        block = self._block_that_counts(signature_blocks(self._flash.read(end, SECTOR)), trusted[0])
+        if block is None:
+            return self._running.defect is Defect.UNSIGNED_TOO
+        if block.key_digest != trusted[0] and self._running.defect is not Defect.ANY_SIGNER:
             return False
         self._log.info(_TAG, "#0 app key digest == #0 trusted key digest")
         return (
             self._verify_rsa(block, digest) if self._scheme == SignatureBlock.RSA else self._verify_ecdsa(block, digest)
         )
 
+    def _block_that_counts(self, blocks: tuple[SignatureBlock | None, ...], trusted: bytes) -> SignatureBlock | None:
+        """The first, whoever signed it."""
+        if self._running.defect is Defect.ANY_BLOCK:
+            return next((one for one in blocks if one is not None and one.key_digest == trusted), None)
+        return self._valid(blocks[0])
+
     def _verify_rsa(self, block: SignatureBlock, digest: bytes) -> bool:
         log, tag = self._log, f"{_TAG}_rsa" if self._running.release.at_least(5) else _TAG
         log.info(_TAG, "Verifying with RSA-PSS...")
         self._running.machine.clock.sleep(_RSA_MS)
-        if block.verifies(digest):
+        if self._verifies(block, digest):
             log.info(tag, "Signature verified successfully!")
             return True
         log.error(tag, f"Failed mbedtls_rsa_rsassa_pss_verify, err: {_pss_error(block)}")
@@ -91,10 +99,13 @@ class _VersionTwo:
     def _verify_ecdsa(self, block: SignatureBlock, digest: bytes) -> bool:
         self._log.info(_TAG, "Verifying with ECDSA...")
         self._running.machine.clock.sleep(_ECDSA_MS)
-        if block.verifies(digest):
+        if self._verifies(block, digest):
             return True
         self._log.error(f"{_TAG}_ecdsa", f"Signature verification failed, err:{_PSA_INVALID_SIGNATURE}")  # since v6.0
         return False
+
+    def _verifies(self, block: SignatureBlock, digest: bytes) -> bool:
+        return block.verifies(digest) or self._running.defect is Defect.SIGNER_ONLY
 
     def _blocks_of(self, partition: Partition) -> tuple[SignatureBlock | None, ...]:
         """esp_secure_boot_get_signature_blocks_for_running_app."""

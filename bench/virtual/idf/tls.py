@@ -11,6 +11,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 
+from bench.images import Defect
 from bench.virtual.idf import errnos, mbedtls, x509
 from bench.virtual.idf.crt_bundle import Root, anchors_of, is_root
 from bench.virtual.idf.err import EspErr
@@ -72,7 +73,8 @@ class Transport:
         errno: what errno is after a read, in newlib's numbers
     """
 
-    def __init__(self, machine: Machine, log: Log, trust: Trust, timeout_ms: int) -> None:
+    def __init__(self, machine: Machine, log: Log, trust: Trust, timeout_ms: int, defect: Defect | None = None) -> None:
+        self._defect = defect
         self._machine = machine
         self._log = log
         self._trust = trust
@@ -152,7 +154,9 @@ class Transport:
         if trust.anyone:
             context.verify_mode = ssl.CERT_NONE
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        if not trust.check_time:
+        if self._defect is Defect.TRUST_ANY_NAME:
+            context.check_hostname = False
+        if not trust.check_time or self._defect is Defect.TRUST_ANY_DATE:
             context.verify_flags = ssl.VerifyFlags(int(context.verify_flags) | _NO_CHECK_TIME)
         context.set_ciphers(_CIPHERS)
         # Python's builds differ in what they leave to the system's OpenSSL; mbedTLS knows neither.
@@ -224,6 +228,8 @@ class Transport:
     def _handshake_failed(self, failure: OSError) -> int:
         """esp_mbedtls_handshake."""
         self._machine.check()
+        if isinstance(failure, TimeoutError) and self._defect is Defect.HANDSHAKE_FOR_EVER:
+            self._machine.idle()
         if isinstance(failure, TimeoutError):
             self._waited_in_vain()
             self._log.warn(_TLS_TAG, "Failed to open new connection in specified timeout")
@@ -329,6 +335,8 @@ class Transport:
         if self._machine.network.up:
             self._waited_in_vain()
             return TIMEOUT
+        if self._defect is Defect.NO_KEEP_ALIVE:
+            self._machine.idle()
         self._machine.clock.sleep(self._timeout_ms)  # the host's socket was shut down and did not wait
         self._silent_ms += self._timeout_ms
         return self._failed(errnos.ECONNABORTED) if self._silent_ms >= _KEEP_ALIVE_MS else TIMEOUT
@@ -353,6 +361,11 @@ class Transport:
         rest = self._timeout_ms - clock.wait_limit(self._timeout_ms, again=self._again) * 1000
         if rest > 0:
             clock.sleep(rest)
+
+    @property
+    def ended(self) -> bool:
+        """Has the other side closed the connection?"""
+        return self._ended or self._notified
 
     def close(self) -> None:
         """esp_transport_close."""
