@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import ipaddress
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -89,6 +89,8 @@ class OtaServer:
         self._port = port
         self._faults = faults
         self._patience = patience
+        self.guard: Callable[[bytes], None] | None = None
+        """Sees the bytes of all that is published, and raises where they must not reach the board."""
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._desk: Desk | None = None
@@ -143,6 +145,8 @@ class OtaServer:
 
         A release whose faults need a listener of their own stands behind a port of its own, see its `url`.
         """
+        if self.guard is not None:
+            self.guard(data)
         published = Published(published_path(path), bytes(data), faults, chunked, once)
         port = self._call(self._running().put_up(published))
         host = f"[{self.name}]" if ":" in self.name else self.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,19 @@ import trustme
 
 from bench.boards.board import Board
 from bench.boards.drivers import VirtualBoard
-from bench.boards.flashing import BLANK, Bar, Brought, Start, bring_to_start, in_loader, recover, regions_of, start_of
+from bench.boards.flashing import (
+    BLANK,
+    Bar,
+    Brought,
+    Loader,
+    Start,
+    bring,
+    bring_to_start,
+    in_loader,
+    recover,
+    regions_of,
+    start_of,
+)
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BoardBusy, BoardLost, FlashingFailed
 from bench.virtual.machine import Machine
@@ -142,6 +154,17 @@ def test_nothing_is_believed_that_was_not_asked_for(desk: Reached, model: Virtua
     model.write_flash(APP, build.image.with_version("2").to_bytes())
     assert brought(desk, build).changed == ("ota_0",)
     assert_holds(model, build)
+
+
+def test_what_does_not_stick_is_not_believed(desk: Reached, build: Build) -> None:
+    """A flash chip that is worn out or write-protected takes the command, and stays as it is."""
+
+    class Worn(Loader):
+        def write(self, pieces: Sequence[tuple[int, bytes]], *, encrypted: bool = False) -> None:
+            del pieces, encrypted
+
+    with pytest.raises(FlashingFailed, match="bootloader at 0x0 does not hold what was written"), in_loader(desk) as it:
+        bring(Worn(it.esp, it.told), regions_of(build, start_of(build)), build.flash_settings)
 
 
 def test_a_stated_start_is_what_the_board_holds(desk: Reached, model: VirtualBoard, build: Build) -> None:

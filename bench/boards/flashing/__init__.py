@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bench.boards.flashing.bar import Bar
 from bench.boards.flashing.bringing import Brought, bring, bring_connected, bring_to_start, recover
-from bench.boards.flashing.loader import Loader, in_loader, over
+from bench.boards.flashing.loader import MEND, Loader, in_loader, over
 from bench.boards.flashing.start import ANY, BLANK, Content, Region, Start, regions_of, start_of
 
 __all__ = [
     "ANY",
     "BLANK",
+    "MEND",
     "Bar",
     "Brought",
     "Content",

@@ -22,14 +22,14 @@ from bench.boards.flashing.told import Told, listening
 from bench.boards.opening import complaint
 from bench.errors import BenchError, BoardLost, FlashingFailed
 
-__all__ = ["ATTEMPTS", "Loader", "Reachable", "in_loader", "over"]
+__all__ = ["ATTEMPTS", "MEND", "Loader", "Reachable", "in_loader", "over"]
 
 ATTEMPTS = 7
 """How often a board is reset into download mode before that is given up: esptool's own number."""
 
 _ROM_BAUD = 115200
 
-_MEND = (
+MEND = (
     "hold BOOT, press EN (RST) once, let BOOT go, and try again; if that helps, EN and IO0 are not wired to RTS and "
     "DTR. Check the cable, the supply, and that nothing pulls IO0 or the strapping pins"
 )
@@ -215,7 +215,7 @@ def _connected(attachment: Reachable, speed: int, power_cycle: Callable[[], None
             return esp
     raise BoardLost(
         f"{attachment.board.name} at {attachment.port} does not get into download mode; tried: {'; '.join(tried)}. "
-        f"{_MEND}"
+        f"{MEND}"
     )
 
 
