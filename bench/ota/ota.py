@@ -537,7 +537,9 @@ class Ota:
         if self._flash.disturbs:
             self._at = before
             self._booted(self._wait(booted()))
-            self._wait(any_of(self._dialect.prompt, panicked()))
+            came = self._wait(any_of(self._dialect.prompt, panicked()))
+            if self._telling.at_boot and self._dialect.prompt.matches(came):
+                self._wait(self._dialect.given_up)
 
     def _wait_for_refusal(self, reason: Matcher) -> None:
         """Until the application has given up and said why; a switch instead fails at once, not at the deadline."""
