@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import tempfile
 import zlib
 from html import unescape
 from itertools import pairwise
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.console.causes import explain
@@ -274,3 +275,74 @@ def test_every_line_has_its_row_whatever_the_console_holds(console: bytes, line_
     assert len(found.rows) == len(lines) + len(line_numbers)
     assert all(found.row(entry) is not None for entry in timeline.entries if entry.source == "server")
     assert [number for number in found.numbers if number] == list(range(1, len(lines) + 1))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+KINDS = st.sampled_from(
+    ["record", "noise", "event", "boot", "panic", "request", "response", "fault", "tls", "release", "power", "slots"]
+)
+NAMES = st.sampled_from(
+    [
+        "line_no",
+        "last_line_no",
+        "level",
+        "message",
+        "tag",
+        "name",
+        "payload",
+        "slot",
+        "app_version",
+        "request",
+        "sent",
+        "status",
+        "faults",
+        "size",
+        "on",
+        "ota_0",
+        "range",
+        "announced",
+        "reason",
+        "text",
+        "connection",
+    ]
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "index": st.integers(0, 5) | VALUES,
+        "at": st.floats(0, 5) | VALUES,
+        "source": st.sampled_from(["console", "server", "bench", "board"]) | VALUES,
+        "kind": KINDS | VALUES,
+        "data": st.dictionaries(NAMES, VALUES | st.integers(0, 5), max_size=4) | VALUES,
+    }
+)
+FACTS = st.dictionaries(
+    st.sampled_from(
+        ["outcome", "cause", "seconds", "virtual", "promise", "panics", "rollback", "confirmed_by", "chip"]
+    ),
+    VALUES,
+)
+STEP = st.dictionaries(st.sampled_from(["text", "fate", "index", "times"]), VALUES)
+EXPECTATION = st.fixed_dictionaries({"wanted": st.lists(STEP, max_size=3) | VALUES, "index": VALUES, "instead": VALUES})
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(ENTRIES, max_size=6), FACTS, EXPECTATION | VALUES, st.lists(VALUES, max_size=2) | VALUES)
+def test_nothing_that_evidence_can_hold_stops_the_page(
+    entries: list[object], facts: dict[str, object], expectation: object, images: object
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "board" / "scenario"
+        folder.mkdir(parents=True)
+        lines = [json.dumps(entry) + "\n" for entry in entries]
+        (folder / "timeline.jsonl").write_text("".join(lines))
+        (folder / "outcome.json").write_text(json.dumps({"outcome": "failed", **facts, "expectation": expectation}))
+        (folder / "images.json").write_text(json.dumps(images))
+        (folder / "console.raw").write_bytes(b"a\nb\n")
+        told = unpacked(page(Path(name)))
+    (data,) = told.values()
+    assert "NaN" not in json.dumps(data)
+    assert "Infinity" not in json.dumps(data)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.report.html.listing import Listing
 from bench.report.html.reading import Case
-from bench.report.html.telling import clean
+from bench.report.html.telling import clean, key
 from bench.timeline import Decode, Entry
 
 __all__ = ["Failure", "failure", "failure_data", "panics_data"]
@@ -85,9 +85,11 @@ def failure_data(case: Case, listing: Listing) -> dict[str, object] | None:
     steps = []
     for step in wanted if isinstance(wanted, list) else ():
         if isinstance(step, dict):
-            entry = by_index.get(step.get("index", -1))
+            place, times = step.get("index"), step.get("times")
+            entry = by_index.get(place) if isinstance(place, int) else None
             row = listing.row(entry) if entry is not None else None
-            steps.append([str(step.get("fate")), clean(str(step.get("text"))), row, step.get("times", 1)])
+            often = times if isinstance(times, int) else 1
+            steps.append([str(step.get("fate")), clean(str(step.get("text"))), row, often])
     return {
         "wanted": steps,
         "instead": clean(str(told.get("instead") or "")),
@@ -100,11 +102,11 @@ def failure_data(case: Case, listing: Listing) -> dict[str, object] | None:
 def panics_data(case: Case, listing: Listing) -> list[dict[str, object]]:
     """The panics with what their addresses mean, or why that is not known."""
     told = case.told.get("panics")
-    decoded = {p.get("line_no"): p for p in told if isinstance(p, dict)} if isinstance(told, list) else {}
+    decoded = {key(p.get("line_no")): p for p in told if isinstance(p, dict)} if isinstance(told, list) else {}
     found: list[dict[str, object]] = []
     for entry in case.entries:
         if entry.kind == "panic":
-            known = decoded.get(entry.get("line_no"), {})
+            known = decoded.get(key(entry.get("line_no")), {})
             lines = known.get("decoded")
             found.append(
                 {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.report.html.listing import Listing
 from bench.report.html.reading import Case
 from bench.report.html.slots import bands, starts, unpowered
-from bench.report.html.telling import clean, short_event
+from bench.report.html.telling import clean, key, short_event
 from bench.timeline import Entry, slot_of_subtype
 
 __all__ = ["picture"]
@@ -100,7 +100,7 @@ def _slot(payload: object) -> str | None:
 def _of_server(entry: Entry, listing: Listing, answers: Mapping[object, Entry]) -> _Mark:
     row, kind = listing.row(entry), entry.kind
     if kind == "request":
-        label, answer = str(entry.get("method")), answers.get(entry.get("request"))
+        label, answer = str(entry.get("method")), answers.get(key(entry.get("request")))
         if answer is None:
             return _Mark(entry.at, "server", kind, f"{label}, no answer", row, bad=True)
         whole = answer.get("complete") is True
@@ -131,7 +131,7 @@ def _of_bench(entry: Entry, listing: Listing) -> _Mark:
 
 def _answers(entries: Sequence[Entry]) -> dict[object, Entry]:
     """The answer to each request, by the request's number."""
-    return {e.get("request"): e for e in entries if e.source == "server" and e.kind == "response"}
+    return {key(e.get("request")): e for e in entries if e.source == "server" and e.kind == "response"}
 
 
 def _bytes(entries: Sequence[Entry]) -> dict[str, object]:
@@ -141,7 +141,7 @@ def _bytes(entries: Sequence[Entry]) -> dict[str, object]:
         if entry.source == "server" and entry.kind == "release":
             size = max(size, _int(entry.get("size")))
         elif entry.source == "server" and entry.kind == "request":
-            answer = answers.get(entry.get("request"))
+            answer = answers.get(key(entry.get("request")))
             status = answer.get("status") if answer is not None else None
             if answer is not None and status in (200, 206) and _int(answer.get("sent")):
                 begin = _offset(entry.get("range")) if status == 206 else 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.html.telling import state_name
+from bench.report.html.telling import key, state_name
 from bench.timeline import Entry, slot_of_subtype
 
 __all__ = ["Band", "Off", "bands", "starts", "unpowered"]
@@ -55,9 +55,9 @@ def starts(entries: Sequence[Entry]) -> dict[int, float]:
     spoken: dict[object, float] = {}
     for entry in entries:
         if entry.source == "console" and entry.kind in ("record", "noise"):
-            spoken.setdefault(entry.get("line_no"), entry.at)
+            spoken.setdefault(key(entry.get("line_no")), entry.at)
     return {
-        entry.index: min(spoken.get(entry.get("line_no"), entry.at), entry.at)
+        entry.index: min(spoken.get(key(entry.get("line_no")), entry.at), entry.at)
         for entry in entries
         if entry.kind == "boot"
     }

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from bench.timeline import Entry
 from bench.timeline.entries import Value
 
-__all__ = ["LONGEST", "STATES", "clean", "short_event", "state_name", "tell"]
+__all__ = ["LONGEST", "STATES", "clean", "key", "short_event", "state_name", "tell"]
 
 LONGEST = 2000
 """Characters of one line before it is cut."""
@@ -34,6 +34,11 @@ def clean(text: str) -> str:
     """Text that shows what it holds: control characters as pictures, nothing that turns the line around, cut."""
     text = text.translate(_VISIBLE) if not (text.isascii() and text.isprintable()) else text
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters)"
+
+
+def key(value: object) -> int | str | None:
+    """A number or text to look something up by; None for what evidence should not hold there."""
+    return value if isinstance(value, int | str) else None
 
 
 def state_name(state: object) -> str:
@@ -99,7 +104,7 @@ def _fault(entry: Entry) -> str:
 
 def _release(entry: Entry) -> str:
     faults, size = entry.get("faults"), _count(entry.get("size"))
-    names = [str(f.get("fault")) for f in faults if isinstance(f, Mapping)] if isinstance(faults, tuple) else []
+    names = [str(f.get("fault")) for f in faults if isinstance(f, Mapping)] if isinstance(faults, list | tuple) else []
     return f"published {entry.get('path')!s}, {size}" + (f", with {', '.join(names)}" if names else "")
 
 
