@@ -285,31 +285,11 @@ VALUES = st.recursive(
 KINDS = st.sampled_from(
     ["record", "noise", "event", "boot", "panic", "request", "response", "fault", "tls", "release", "power", "slots"]
 )
-NAMES = st.sampled_from(
-    [
-        "line_no",
-        "last_line_no",
-        "level",
-        "message",
-        "tag",
-        "name",
-        "payload",
-        "slot",
-        "app_version",
-        "request",
-        "sent",
-        "status",
-        "faults",
-        "size",
-        "on",
-        "ota_0",
-        "range",
-        "announced",
-        "reason",
-        "text",
-        "connection",
-    ]
-)
+_NAMES = """
+line_no last_line_no level message tag name payload slot app_version request sent status faults size on ota_0 range
+announced reason text connection
+"""
+NAMES = st.sampled_from(_NAMES.split())
 ENTRIES = st.fixed_dictionaries(
     {
         "index": st.integers(0, 5) | VALUES,
