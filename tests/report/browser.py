@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import select
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,7 +20,8 @@ from typing import Any
 
 __all__ = ["CHROMIUM", "Browser", "Page", "browser"]
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = "/usr/bin/chromium" if Path("/usr/lib/chromium/chromium").exists() else None
+"""Debian's. Ubuntu's of that name is a snap, which sees neither pipes nor /tmp."""
 
 _PATIENCE = 60.0
 """Seconds for one answer: other work may take the machine."""
