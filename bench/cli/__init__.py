@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "At the desk": {
             "boards": "find boards, try them, and what to write into boards.yaml",
             "serve": "serve update images over TLS, well or with faults",
+            "dialect": "check how a firmware of your own is described",
             "console": "read the console of a board",
             "virtual": "run a virtual board and print its rfc2217:// URL",
         },
