@@ -93,11 +93,14 @@ def test_failures_come_first_and_are_grouped_by_cause(tmp_path: Path) -> None:
 def test_models_are_marked_everywhere_and_hardware_nowhere(tmp_path: Path) -> None:
     ended(tmp_path, "a", "passed")
     ended(tmp_path, "b", "passed", board="desk", virtual=False)
+    ended(tmp_path, "c", "passed", board="qemu", virtual=False, emulated=True)
     text = page(tmp_path)
     assert "<strong>Models, not hardware:</strong> model of this run" in text
+    assert "<strong>Emulators, not hardware:</strong> qemu of this run" in text
     marked = re.findall(r'data-board="(\w+)".*?</tr>', text)
     rows = {board: row for board, row in zip(marked, re.findall(r"<tr class=\"scenario\".*?</tr>", text), strict=True)}
     assert 'class="badge model"' in rows["model"]
+    assert 'class="badge emulator"' in rows["qemu"]
     assert "badge" not in rows["desk"]
 
 

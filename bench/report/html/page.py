@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -199,13 +199,7 @@ def _head(run: Path, facts: RunFacts, rows: Sequence[_Row]) -> str:
     told = [f"<li>{_board(row.board, row.kind, row.chip)}</li>" for _, row in sorted(boards.items())]
     if told:
         lines.append(f'<ul class="boards" aria-label="Boards">{"".join(told)}</ul>')
-    models = [row.board for row in boards.values() if row.kind == "model"]
-    if models:
-        which = "Every board" if len(models) == len(boards) else ", ".join(sorted(models))
-        lines.append(
-            f'<p class="model-note"><strong>Models, not hardware:</strong> {escape(which)} of this run was a virtual '
-            "board. A pass on it says that the bench and the formats are right, not that your hardware is.</p>"
-        )
+    lines += [_no_hardware(boards, kind, words) for kind, words in _NO_HARDWARE if kind in {r.kind for r in rows}]
     lines += [f'<p class="damage" role="note">{escape(clean(text))}</p>' for text in facts.damage]
     particulars = [("Run", run.name), *_particulars(facts)]
     lines.append(
@@ -214,6 +208,22 @@ def _head(run: Path, facts: RunFacts, rows: Sequence[_Row]) -> str:
         + "</dl>"
     )
     return "\n".join(lines)
+
+
+_NO_HARDWARE = (
+    (
+        "model",
+        "was a virtual board. A pass on it says that the bench and the formats are right, not that your hardware is.",
+    ),
+    ("emulator", "was emulated. A pass on it says that the firmware is right as far as the emulator is."),
+)
+
+
+def _no_hardware(boards: Mapping[str, _Row], kind: str, words: str) -> str:
+    named = sorted(name for name, row in boards.items() if row.kind == kind)
+    which = "Every board" if len(named) == len(boards) else ", ".join(named)
+    title = f"<strong>{kind.capitalize()}s, not hardware:</strong>"
+    return f'<p class="model-note">{title} {escape(which)} of this run {words}</p>'
 
 
 def _particulars(facts: RunFacts) -> Iterable[tuple[str, str]]:

@@ -127,8 +127,9 @@ function drawMarks(root, marks, axis, tops, width, onMark, onPick) {
     node.append(svg("path", { class: "shape", d: SHAPES[kind] || SHAPES.other }));
     const place = labelPlace(taken, lane, kind, x, label, width);
     if (place !== null) {
-      const down = 16 + place * 13;
-      node.append(svg("line", { class: "leader", x1: 0, x2: 0, y1: 6, y2: down - 9 }), svg("text", { x: -3, y: down + 2 }, shorten(label)));
+      const down = 16 + place.line * 13;
+      node.append(svg("line", { class: "leader", x1: 0, x2: 0, y1: 6, y2: down - 9 }),
+        svg("text", { x: place.left ? 3 : -3, y: down + 2, "text-anchor": place.left ? "end" : "start" }, shorten(label)));
     }
     node.addEventListener("mouseenter", () => onMark(mark));
     node.addEventListener("focus", () => onMark(mark));
@@ -147,17 +148,20 @@ function shorten(label) {
   return label.length > 34 ? `${label.slice(0, 33)}…` : label;
 }
 
-// Labels stand under their marks, in as many lines as the lane has room for; one that finds no room is left out.
+// Labels stand under their marks, to the right or to the left, in as many lines as the lane has room for; one that
+// finds no room is left out.
 function labelPlace(taken, lane, kind, x, label, width) {
   if (kind === "warning" || !label) return null;
-  const lines = { bench: 2, server: 3, device: 5 }[lane];
   const room = wide(shorten(label)) + 7;
-  if (x + room > width + 30) return null;
-  taken[lane] = taken[lane] || Array(lines).fill(-Infinity);
-  for (let line = 0; line < lines; line += 1) {
-    if (taken[lane][line] < x) {
-      taken[lane][line] = x + room;
-      return line;
+  taken[lane] = taken[lane] || Array.from({ length: { bench: 2, server: 3, device: 5 }[lane] }, () => []);
+  for (const left of [false, true]) {
+    const [from, to] = left ? [x - room, x + 4] : [x - 4, x + room];
+    if (from < GUTTER || to > width) continue;
+    for (let line = 0; line < taken[lane].length; line += 1) {
+      if (taken[lane][line].every(([begin, end]) => to <= begin || end <= from)) {
+        taken[lane][line].push([from, to]);
+        return { line, left };
+      }
     }
   }
   return null;

@@ -20,7 +20,7 @@ function settle(data, listing) {
   if (!failure) return;
   const error = listing.nodes.findIndex((node) => node.classList.contains("E"));
   const goal = failure.row !== null ? failure.row : failure.wanted.length ? listing.nodes.length - 1 : error;
-  if (goal >= 0 && listing.nodes[goal]) listing.box.scrollTop = listing.nodes[goal].offsetTop - listing.box.offsetTop - listing.box.clientHeight / 2;
+  if (goal >= 0 && listing.nodes[goal]) listing.box.scrollTo({ top: listing.nodes[goal].offsetTop - listing.box.offsetTop - listing.box.clientHeight / 2, behavior: "instant" });
 }
 
 function drawFailure(data, listing, outcome) {
