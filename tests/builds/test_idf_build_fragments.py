@@ -78,7 +78,8 @@ def of_variant(name: str, aim: Aim, release: str) -> dict[str, object]:
     return variant(name, aim.app, release, key)
 
 
-TESTED = [(release, aim, name) for release, aim, name in aims() if name in VARIANTS and aim.chip == "esp32"]
+ALL = tuple(aims())
+TESTED = [(release, aim, name) for release, aim, name in ALL if name in VARIANTS and aim.chip == "esp32"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_the_bench_s_own_builds_are_like_those_that_scenarios_ask_for(name: str)
     from bench.builds.signing import Signing
 
     seen = 0
-    for release, aim, other in aims():
+    for release, aim, other in ALL:
         if other != name or aim.chip != "esp32":
             continue
         options = dict(OWN[name])
@@ -185,7 +186,7 @@ def test_the_catalogue_serves_every_scenario_that_a_given_build_can() -> None:
 def test_every_symbol_is_defined_in_the_releases_it_is_set_for() -> None:
     """By the record of what ESP-IDF's Kconfig files define, which test_idf_kconfig.py holds against the sources."""
     checked = 0
-    for release, aim, name in aims():
+    for release, aim, name in ALL:
         for network in NETWORKS:
             for symbol in symbols(name, aim, network):
                 defined = KCONFIG["defined"].get(symbol) or KCONFIG["components"].get(symbol) or []
@@ -196,7 +197,7 @@ def test_every_symbol_is_defined_in_the_releases_it_is_set_for() -> None:
 
 def test_every_symbol_of_an_example_is_in_its_own_kconfig() -> None:
     of_examples = {one for example in KCONFIG["examples"].values() for names in example.values() for one in names}
-    for release, aim, name in aims():
+    for release, aim, name in ALL:
         if aim.app not in KCONFIG["examples"][release]:
             assert (aim.app, line_of(release) >= (5, 5)) == ("pre_encrypted_ota", True)
             continue
@@ -207,7 +208,7 @@ def test_every_symbol_of_an_example_is_in_its_own_kconfig() -> None:
 def test_every_fragment_is_used_and_every_name_of_a_virtual_variant_is_a_recipe() -> None:
     used = {
         fragment.name
-        for _, aim, name in aims()
+        for _, aim, name in ALL
         for network in NETWORKS
         for fragment in fragments_of(recipe_for(name, aim), aim, network)
     }
@@ -217,7 +218,7 @@ def test_every_fragment_is_used_and_every_name_of_a_virtual_variant_is_a_recipe(
 
 
 def test_no_build_burns_an_efuse() -> None:
-    for _, aim, name in aims():
+    for _, aim, name in ALL:
         config = symbols(name, aim)
         assert not {"SECURE_BOOT", "SECURE_FLASH_ENC_ENABLED"} & config.keys()
         if config.get("BOOTLOADER_APP_ANTI_ROLLBACK"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bench.builds.layouts import LAYOUTS
@@ -76,10 +77,10 @@ def stage(source: Path, root: Path, files: Mapping[str, bytes]) -> Path:
     for parent in reversed(above):
         place = place / parent.name
         place.mkdir()
-        inside = {source, *above}
-        for sibling in parent.iterdir():
-            if sibling not in inside:
-                (place / sibling.name).symlink_to(sibling)
+        with suppress(PermissionError):  # who may not look there cannot have referred to it
+            for sibling in parent.iterdir():
+                if sibling not in (source, *above):
+                    (place / sibling.name).symlink_to(sibling)
     project = place / source.name
     shutil.copytree(source, project, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
     for name, content in files.items():
