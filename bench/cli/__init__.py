@@ -26,6 +26,9 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Runs": {
             "report": "write the page of a run from its evidence",
         },
+        "Proofs": {
+            "sweep": "cut the power at every flash operation of a life",
+        },
         "At the desk": {
             "boards": "find boards, try them, and what to write into boards.yaml",
             "serve": "serve update images over TLS, well or with faults",

@@ -86,6 +86,8 @@ class Nvs:
             raise FormatError("NVS partition", 0, f"{len(data)} bytes", "a multiple of 4096")
         self._data = bytearray(data)
         self._operations: list[Operation] = []
+        self._read: list[_Item] | None = None
+        """The items as they were read; None once something was written."""
 
     def to_bytes(self) -> bytes:
         """The partition as it is now."""
@@ -154,19 +156,21 @@ class Nvs:
         same = [item for item in self._items() if (item.namespace, item.key) == (old.namespace, old.key)]
         return same[0]
 
-    def _items(self) -> Iterator[_Item]:
+    def _items(self) -> list[_Item]:
         """Every written item, page by page in the order in which the pages were begun."""
-        for page in self._used_pages():
-            index = 0
-            while index < _ENTRIES:
-                item = self._item(page, index)
-                if item is not None:
-                    yield item
-                index += item.span if item is not None else 1
+        if self._read is None:
+            self._read = [item for page in self._used_pages() for item in self._items_of(page)]
+        return self._read
+
+    def _items_of(self, page: int) -> Iterator[_Item]:
+        bitmap, index, end = self._bitmap(page), 0, self._free_from(page)
+        while index < end:
+            item = self._item(page, index) if bitmap >> index * 2 & 0b11 == 0b10 else None
+            if item is not None:
+                yield item
+            index += item.span if item is not None else 1
 
     def _item(self, page: int, index: int) -> _Item | None:
-        if self._bits(page, index) != 0b10:
-            return None
         at = self._at(page, index)
         entry = bytes(self._data[at : at + _ENTRY_SIZE])
         namespace, kind, span, _chunk, crc, key, value = _ITEM.unpack(entry)
@@ -206,12 +210,12 @@ class Nvs:
         active = [page for page in self._used_pages() if self._state(page) == _State.ACTIVE]
         if active:
             page = active[-1]
-            free = next((index for index in range(_ENTRIES) if self._free_from(page, index)), _ENTRIES)
+            free = self._free_from(page)
             if free + span <= _ENTRIES:
                 return page, free
             self._program(page * PAGE_SIZE, struct.pack("<I", _State.FULL))
         page = self._begin_page()
-        index = next(index for index in range(_ENTRIES + 1) if self._free_from(page, index))
+        index = self._free_from(page)
         if index + span > _ENTRIES:
             raise FormatError("NVS partition", page * PAGE_SIZE, "no room", f"{span} free entries")
         return page, index
@@ -257,26 +261,30 @@ class Nvs:
     def _at(self, page: int, index: int) -> int:
         return page * PAGE_SIZE + _ENTRIES_AT + index * _ENTRY_SIZE
 
-    def _bits(self, page: int, index: int) -> int:
-        byte = self._data[page * PAGE_SIZE + _BITMAP_AT + index // 4]
-        return byte >> (index % 4 * 2) & 0b11
+    def _bitmap(self, page: int) -> int:
+        """Two bits an entry, the first entry's lowest: empty (3), written (2) or erased (0)."""
+        at = page * PAGE_SIZE + _BITMAP_AT
+        return int.from_bytes(self._data[at : at + 32], "little")
 
-    def _free_from(self, page: int, index: int) -> bool:
-        return all(self._bits(page, one) == 0b11 for one in range(index, _ENTRIES))
+    def _free_from(self, page: int) -> int:
+        """The first entry from which on all are empty; 126 where none is."""
+        taken = ~self._bitmap(page) & (1 << _ENTRIES * 2) - 1
+        return (taken.bit_length() + 1) // 2
 
     def _mark(self, page: int, index: int, span: int, bits: int) -> None:
-        at = page * PAGE_SIZE + _BITMAP_AT
-        bitmap = int.from_bytes(self._data[at : at + 32], "little")
+        at, bitmap = page * PAGE_SIZE + _BITMAP_AT, self._bitmap(page)
         for one in range(index, index + span):
             bitmap = bitmap & ~(0b11 << one * 2) | bits << one * 2
         first, last = index // 4, (index + span - 1) // 4
         self._program(at + first, bitmap.to_bytes(32, "little")[first : last + 1])
 
     def _program(self, offset: int, data: bytes) -> None:
+        self._read = None
         self._data[offset : offset + len(data)] = data
         self._operations.append(Program(offset, data))
 
     def _erase(self, page: int) -> None:
+        self._read = None
         self._data[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = b"\xff" * PAGE_SIZE
         self._operations.append(Erase(page * PAGE_SIZE))
 

@@ -120,6 +120,23 @@ class EFuse:
         """Burn past the door, powered or not; FormatError where there is no such block or register."""
         self._store.write(0, self.blocks.burnt_bits(block, int.from_bytes(bits, "little")).to_bytes())
 
+    @property
+    def size(self) -> int:
+        """Bytes of all blocks together."""
+        return self._store.size
+
+    def watch(self, watcher: Callable[[int, bytes], None] | None) -> None:
+        """Have each change told before it is done: offset and new bytes of all blocks in a row."""
+        self._store.watcher = watcher
+
+    def content(self) -> bytes:
+        """All blocks in a row, powered or not."""
+        return self._store.read(0, self._store.size)
+
+    def put(self, content: bytes) -> None:
+        """Put all blocks in a row, even with bits that go back to 0: another chip."""
+        self._store.write(0, content)
+
     def renew(self) -> None:
         """A new chip, as delivered."""
         self._store.write(0, delivered(self.chip).to_bytes())

@@ -10,7 +10,7 @@ from functools import cached_property
 from bench.images import Image
 from bench.virtual.machine import Machine
 from bench.virtual.release import Release
-from bench.virtual.rodata import LogFormat, Rodata
+from bench.virtual.rodata import LogFormat
 
 __all__ = ["Log"]
 
@@ -47,7 +47,7 @@ class Log:
     def __init__(self, machine: Machine, image: Image, release: Release) -> None:
         self._machine = machine
         self.release = release
-        self.rodata = Rodata(image)
+        self.rodata = machine.library.of(image)
         self._last: dict[str, LogFormat] = {}
 
     def has(self, text: str) -> bool:

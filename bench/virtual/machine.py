@@ -19,6 +19,7 @@ from bench.virtual.efuse import EFuse
 from bench.virtual.network import Network
 from bench.virtual.nor import NorFlash
 from bench.virtual.resets import Halted, PowerLost, ResetReason, Restart
+from bench.virtual.rodata import Library
 from bench.virtual.supply import Supply
 from bench.virtual.uart import Uart
 
@@ -40,6 +41,7 @@ class Machine:
     download: bool = False
     """Was IO0 low when EN rose?"""
     rtc: dict[str, int] = field(default_factory=dict)
+    library: Library = field(default_factory=Library)
 
     @classmethod
     def assemble(
@@ -50,6 +52,7 @@ class Machine:
         efuse: Path | None = None,
         realtime: bool = False,
         console: Callable[[bytes], None] | None = None,
+        supply: Supply | None = None,
     ) -> Machine:
         """Put the parts of a machine together; it can be used at once, with no board around it.
 
@@ -58,9 +61,10 @@ class Machine:
             flash, efuse: files that keep the content
             realtime: sleep in real time
             console: is given what the processor writes to UART0
+            supply: another one than usual
         """
         table = CHIPS[chip]
-        supply = Supply()
+        supply = Supply() if supply is None else supply
 
         def cut(back: bool) -> None:
             if back:

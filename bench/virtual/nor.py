@@ -117,6 +117,10 @@ class NorFlash:
         self._within(offset, len(data))
         self._set(offset, data)
 
+    def watch(self, watcher: Callable[[int, bytes], None] | None) -> None:
+        """Have each change of the memory told before it is done, whoever makes it: offset and new bytes."""
+        self._store.watcher = watcher
+
     def renew(self) -> None:
         """A new chip: all 0xFF."""
         self._set(0, b"\xff" * self.size)

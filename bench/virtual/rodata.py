@@ -13,7 +13,7 @@ from functools import cached_property
 
 from bench.images import Image
 
-__all__ = ["LogFormat", "Rodata"]
+__all__ = ["Library", "LogFormat", "Rodata"]
 
 _ANCHOR = b") %s: "
 _HEAD = re.compile(rb"(\x1b\[[0-9;]*m)?([EWIDV]) \((%[a-z]+)\Z")
@@ -78,6 +78,7 @@ class Rodata:
     def __init__(self, image: Image) -> None:
         self._parts = tuple(segment.data for segment in image.segments if segment.load_addr)
         self._has: dict[bytes, bool] = {}
+        self._found: dict[re.Pattern[bytes], re.Match[bytes] | None] = {}
 
     @property
     def parts(self) -> tuple[bytes, ...]:
@@ -93,7 +94,9 @@ class Rodata:
 
     def find(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """The first match of a pattern, segment by segment."""
-        return next((found for part in self._parts if (found := pattern.search(part))), None)
+        if pattern not in self._found:
+            self._found[pattern] = next((found for part in self._parts if (found := pattern.search(part))), None)
+        return self._found[pattern]
 
     @cached_property
     def formats(self) -> tuple[LogFormat, ...]:
@@ -129,6 +132,24 @@ class Rodata:
             body == message or (body[0] == message[:1] and "%" in body and re.fullmatch(_pattern_of(body), message))
             for body in self.strings
         )
+
+
+class Library:
+    """The strings of the images that a machine has run lately: reading them costs more than running most images."""
+
+    _KEPT = 8
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[bytes, ...], Rodata] = {}
+
+    def of(self, image: Image) -> Rodata:
+        """The strings of an image; read once for each content."""
+        fresh = Rodata(image)
+        found = self._read.pop(fresh.parts, fresh)
+        self._read[found.parts] = found  # the one used last stands last
+        if len(self._read) > self._KEPT:
+            del self._read[next(iter(self._read))]
+        return found
 
 
 def _formats(part: bytes) -> list[LogFormat]:

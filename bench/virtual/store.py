@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +39,8 @@ class Store:
         if path is None:
             self._map[:] = fresh
         self.size = size
+        self.watcher: Callable[[int, bytes], None] | None = None
+        """Told of each write before it is done: offset and new bytes."""
 
     def __enter__(self) -> Store:
         return self
@@ -51,6 +54,8 @@ class Store:
         return self._map[offset : offset + length]
 
     def write(self, offset: int, data: bytes) -> None:
+        if self.watcher is not None:
+            self.watcher(offset, data)
         self._map[offset : offset + len(data)] = data
 
     def flush(self) -> None:

@@ -1,0 +1,227 @@
+"""All cuts of a story, on all cores: recorded once, judged in parallel, with progress, and each finding replayable."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.builds import Build
+from bench.errors import BenchError
+from bench.server import Authority, OtaServer
+from bench.sweep.bench_top import BenchTop
+from bench.sweep.cuts import Cut, cuts_of
+from bench.sweep.judge import Checker, Outcome
+from bench.sweep.record import Recording, record
+from bench.sweep.stories import LATER, NEW, Story
+from bench.timeline import Timeline
+from bench.virtual.door import Phase
+
+__all__ = ["Finding", "Sweep", "Tally"]
+
+_PORTION = 24
+"""Cuts that a worker judges at a time: enough to be worth the way, few enough to show progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cut after which a promise is broken."""
+
+    story: str
+    cuts: tuple[Cut, ...]
+    purpose: str
+    outcome: Outcome
+
+    @property
+    def at(self) -> str:
+        """As ``bench sweep --at`` takes it."""
+        return "+".join(map(str, self.cuts))
+
+    def __str__(self) -> str:
+        return f"{self.at} ({self.purpose}): {self.outcome.broken}"
+
+
+@dataclass
+class Tally:
+    """What came of a sweep."""
+
+    operations: int = 0
+    cuts: int = 0
+    second_cuts: int = 0
+    versions: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker needs: the life, and how it is judged."""
+
+    recording: Recording
+    build: Path
+    allowed: tuple[str, ...]
+    urls: tuple[tuple[str, str], ...]
+
+
+class Sweep:
+    """One story on one build; a server for its releases runs from `__enter__` to `__exit__`.
+
+    Args:
+        story: which life
+        build: what the board is flashed with; it must take its URL from the console, and trust `authority`
+        authority: issues the server's certificate
+    """
+
+    def __init__(self, story: Story, build: Build, authority: Authority) -> None:
+        self._story = story
+        self._build = build
+        self._stack = ExitStack()
+        self._authority = authority
+        self._task: _Task | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            timeline = stack.enter_context(Timeline())
+            server = stack.enter_context(OtaServer(timeline, self._authority))
+            image, story = self._build.image, self._story
+            new = server.publish("/new.bin", story.release(image).to_bytes())
+            later = server.publish("/later.bin", story.later(image).to_bytes())
+            recording = self._recorded(new.url)
+            urls = ((new.url, NEW), (later.url, LATER)) if story.resumes else ((later.url, LATER),)
+            self._task = _Task(recording, self._build.path, tuple(sorted(story.ends_with)), urls)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def recording(self) -> Recording:
+        """The life without any cut."""
+        assert self._task is not None, "enter it first"
+        return self._task.recording
+
+    def checker(self) -> Checker:
+        """A board to try single cuts on."""
+        assert self._task is not None, "enter it first"
+        return _checker(self._task)
+
+    def run(
+        self,
+        *,
+        cuts: Sequence[Cut] | None = None,
+        second: int = 0,
+        seed: int = 1,
+        jobs: int = 2,
+        progress: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Tally:
+        """Judge these cuts (all of them by default), and `second` more with a second cut in the recovery.
+
+        Args:
+            second: how many pairs of cuts are drawn, by `seed`
+            jobs: processes
+            progress: told how many of how many are judged
+        """
+        chosen = list(cuts_of(self.recording) if cuts is None else cuts)
+        tally = Tally(operations=len(self.recording.operations))
+        assert self._task is not None, "enter it first"
+        with _Workers(self._task, jobs) as workers:
+            singles = [(cut, None) for cut in chosen]
+            operations: dict[Cut, int] = {}
+            for pair, outcome in workers.judge(singles, lambda done: progress(done, len(chosen) + second)):
+                operations[pair[0]] = outcome.operations
+                self._count(tally, pair, outcome)
+            pairs = _drawn(operations, second, seed)
+            for pair, outcome in workers.judge(pairs, lambda done: progress(len(chosen) + done, len(chosen) + second)):
+                self._count(tally, pair, outcome)
+        tally.findings.sort(key=lambda finding: [(cut.operation, cut.phase.value) for cut in finding.cuts])
+        return tally
+
+    def _count(self, tally: Tally, pair: tuple[Cut, Cut | None], outcome: Outcome) -> None:
+        cut, again = pair
+        if again is None:
+            tally.cuts += 1
+        else:
+            tally.second_cuts += 1
+        if outcome.broken:
+            purpose = self.recording.operations[cut.operation - 1].purpose
+            both = (cut,) if again is None else (cut, again)
+            tally.findings.append(Finding(self._story.name, both, purpose, outcome))
+        else:
+            tally.versions[outcome.version] += 1
+
+    def _recorded(self, url: str) -> Recording:
+        with BenchTop(self._build.target) as top:
+            for file in self._build.flash_files:
+                top.machine.flash.poke(file.offset, file.path.read_bytes())
+            top.live()  # the first boot fills emulated eFuses and NVS; the life that is swept begins after it
+            recording = record(top, lambda board: board.live(url))
+            if top.looped or not recording.operations:
+                raise BenchError(f"the story {self._story.name!r} does not run on {self._build.path}: no update came")
+        return recording
+
+
+class _Workers:
+    """Processes that each hold a board."""
+
+    def __init__(self, task: _Task, jobs: int) -> None:
+        # Not forked: the server's thread and its locks would come along.
+        self._pool = ProcessPoolExecutor(jobs, get_context("spawn"), _hold, (task,))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def judge(
+        self, pairs: Sequence[tuple[Cut, Cut | None]], progress: Callable[[int], None]
+    ) -> Iterator[tuple[tuple[Cut, Cut | None], Outcome]]:
+        """The outcomes, as they come."""
+        portions = [pairs[at : at + _PORTION] for at in range(0, len(pairs), _PORTION)]
+        tasks: dict[Future[list[Outcome]], Sequence[tuple[Cut, Cut | None]]] = {}
+        tasks = {self._pool.submit(_judge, portion): portion for portion in portions}
+        done = 0
+        for task in as_completed(tasks):
+            done += len(tasks[task])
+            progress(done)
+            yield from zip(tasks[task], task.result(), strict=True)
+
+
+class _Held:
+    """The board of a worker process."""
+
+    checker: Checker
+
+
+def _hold(task: _Task) -> None:
+    _Held.checker = _checker(task).__enter__()
+
+
+def _checker(task: _Task) -> Checker:
+    return Checker(task.recording, Build.load(task.build), task.allowed, task.urls)
+
+
+def _judge(pairs: Sequence[tuple[Cut, Cut | None]]) -> list[Outcome]:
+    return [_Held.checker.outcome(cut, again) for cut, again in pairs]
+
+
+def _drawn(operations: dict[Cut, int], count: int, seed: int) -> list[tuple[Cut, Cut | None]]:
+    """Pairs of cuts: one of the life, and one of what the board does after it."""
+    chance, cuts = random.Random(seed), [cut for cut, many in operations.items() if many]
+    cuts.sort(key=lambda cut: (cut.operation, cut.phase.value))
+    drawn: list[tuple[Cut, Cut | None]] = []
+    for _ in range(count if cuts else 0):
+        cut = chance.choice(cuts)
+        drawn.append((cut, Cut(chance.randint(1, operations[cut]), chance.choice(list(Phase)))))
+    return sorted(drawn, key=lambda pair: pair[0].operation)
