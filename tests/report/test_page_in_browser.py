@@ -126,6 +126,30 @@ def test_a_mark_shows_its_line_and_leads_to_it(tab: Page, tmp_path: Path) -> Non
     tab.wait("document.querySelector('.r.at .t').textContent.includes('FAULT cut (after 1000)')")
 
 
+def test_pauses_are_shortened_and_said_to_be_and_time_can_be_to_scale(tab: Page, tmp_path: Path) -> None:
+    failed(tmp_path)
+    timeline = tmp_path / "model" / "an_update_that_fails" / "timeline.jsonl"
+    entries = [json.loads(line) for line in timeline.read_text().splitlines()]
+    late = [entry | {"at": entry["at"] + (60 if entry["at"] > 0.3 else 0)} for entry in entries]
+    timeline.write_text("".join(json.dumps(entry) + "\n" for entry in late))
+    opened(tab, tmp_path)
+    tab.wait("rows[0].dataset.ready === 'yes'")
+    widest = (
+        "(() => { const x = [...document.querySelectorAll('.scroll .mark')].map((mark) => mark.transform.baseVal[0].matrix.e)"
+        ".sort((a, b) => a - b); return Math.max(...x.slice(1).map((at, index) => at - x[index])); })()"
+    )
+    assert "60.0" in tab.run("[...document.querySelectorAll('svg .tick')].map((tick) => tick.textContent).join(' ')")
+    assert tab.run(widest) < 250
+    width = tab.run("document.querySelector('svg').clientWidth")
+    tab.click(".tools button")
+    assert tab.run("document.querySelector('.tools button').getAttribute('aria-pressed')") == "true"
+    assert tab.run(widest) > 700
+    assert tab.run("document.querySelector('.gap')") is None
+    tab.click(".tools button:nth-of-type(2)")
+    assert tab.run("document.querySelector('svg').clientWidth") == pytest.approx(2 * width, abs=2)
+    assert tab.run("document.querySelector('.scroll').scrollWidth > document.querySelector('.scroll').clientWidth")
+
+
 def test_it_can_be_used_by_keyboard_alone(tab: Page, tmp_path: Path) -> None:
     failed(tmp_path, "b_fails")
     passed(tmp_path, "a_breaks", "error", cause="the lab burnt down")

@@ -54,8 +54,8 @@ def short_event(name: object) -> str:
 def tell(entry: Entry) -> str:
     """What the entry says, on one line."""
     words = _WORDS.get((entry.source, entry.kind))
-    told = words(entry) if words is not None else _plainly(entry)
-    return clean(f"{entry.at:.3f} s  {entry.source}: {told}")
+    told = words(entry) if words is not None else f"{entry.source}: {_plainly(entry)}"
+    return clean(f"{entry.at:.3f} s  {told}")
 
 
 def _plainly(entry: Entry) -> str:
@@ -86,7 +86,8 @@ def _response(entry: Entry) -> str:
 
 
 def _number(entry: Entry) -> str:
-    return f"  (request {entry.get('request')!s}, connection {entry.get('connection')!s})"
+    known = [f"{name} {entry.get(name)!s}" for name in ("request", "connection") if entry.get(name) is not None]
+    return f"  ({', '.join(known)})" if known else ""
 
 
 def _tls(entry: Entry) -> str:
