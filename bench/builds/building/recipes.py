@@ -77,7 +77,7 @@ _TESTED = {
     "verify_revision": Recipe("verify_revision", "", (), _ADVANCED, (5, 5)),
     "spiram": Recipe("spiram", "", ("spiram",)),
     "tls1_3": Recipe("tls1_3", "", ("tls1_3",), since=(5, 0)),
-    "tls1_3_only_dynamic": Recipe("tls1_3_only_dynamic", "", ("tls1_3", "dynamic_buffer"), since=(5, 0)),
+    "tls1_3_only_dynamic": Recipe("tls1_3_only_dynamic", "", ("tls1_3", "dynamic_buffer"), since=(5, 5)),
     "on_update_no_sb_rsa": Recipe("on_update_no_sb_rsa", "", (*_SIGNED, "rsa"), signed="rsa"),
     "on_update_no_sb_ecdsa": Recipe(
         "on_update_no_sb_ecdsa", "", (*_SIGNED, "ecdsa"), chips=("esp32",), signed="ecdsa_v1"
