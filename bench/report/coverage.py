@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
-__all__ = ["Case", "Suite", "coverage_table", "load_suites"]
+__all__ = ["Case", "StandIn", "Suite", "coverage_table", "load_stand_ins", "load_suites"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class Suite:
     cases: tuple[Case, ...]
 
 
+@dataclass(frozen=True)
+class StandIn:
+    """Something outside that the tests have only met as an executable of their own, which speaks as it does.
+
+    Args:
+        name: what it is
+        tests: which tests meet the stand-in, from the root of the project
+        told_by: where the stand-in's command line, output and protocol were taken from
+    """
+
+    name: str
+    tests: str
+    told_by: str
+
+
 def load_suites(path: Path) -> tuple[Suite, ...]:
     """The suites of a coverage.toml. `BenchError` names what is wrong with it."""
     try:
@@ -41,13 +56,28 @@ def load_suites(path: Path) -> tuple[Suite, ...]:
         raise BenchError(f"{path}: {error!r}; expected [[suite]] tables with name, title and cases") from error
 
 
-def coverage_table(suites: Sequence[Suite], covers: Mapping[str, Sequence[str]], promises: Mapping[str, str]) -> str:
+def load_stand_ins(path: Path) -> tuple[StandIn, ...]:
+    """What a coverage.toml says was not yet seen on the real thing. `BenchError` names what is wrong with it."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tuple(StandIn(**stand_in) for stand_in in told.get("stand_in", ()))
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise BenchError(f"{path}: {error!r}; expected [[stand_in]] tables with name, tests and told_by") from error
+
+
+def coverage_table(
+    suites: Sequence[Suite],
+    covers: Mapping[str, Sequence[str]],
+    promises: Mapping[str, str],
+    stand_ins: Sequence[StandIn] = (),
+) -> str:
     """The page in Markdown.
 
     Args:
         suites: what others test
         covers: for each ``"suite: case"`` the scenarios that are marked as its counterpart
         promises: every scenario with the first line of its docstring, in the order of the catalogue
+        stand_ins: what was not yet seen on the real thing
     """
     known = {f"{suite.name}: {case.name}" for suite in suites for case in suite.cases}
     for reference in covers:
@@ -62,6 +92,10 @@ def coverage_table(suites: Sequence[Suite], covers: Mapping[str, Sequence[str]],
         lines.append("")
     lines += ["## Every scenario and its promise", "", "| scenario | promise |", "|---|---|"]
     lines += [f"| `{scenario}` | {promise} |" for scenario, promise in promises.items()]
+    if stand_ins:
+        lines += ["", "## Not yet seen on the real thing", ""]
+        lines += ["| what | tested against a stand-in by | which speaks as told by |", "|---|---|---|"]
+        lines += [f"| {stand_in.name} | `{stand_in.tests}` | {stand_in.told_by} |" for stand_in in stand_ins]
     return "\n".join(lines) + "\n"
 
 
