@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.report.coverage import Case, Suite, coverage_table, load_suites
+from bench.report.coverage import Case, StandIn, Suite, coverage_table, load_stand_ins, load_suites
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,3 +56,22 @@ def test_the_committed_suites_have_no_case_twice() -> None:
         names = [case.name for case in suite.cases]
         assert len(names) == len(set(names))
         assert names
+
+
+def test_what_was_met_as_a_stand_in_only_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "coverage.toml"
+    path.write_text('[[stand_in]]\nname = "a hub"\ntests = "tests/x.py"\ntold_by = "its source"\n')
+    assert load_stand_ins(path) == (StandIn("a hub", "tests/x.py", "its source"),)
+    table = coverage_table(SUITES, {}, {}, load_stand_ins(path))
+    assert "## Not yet seen on the real thing" in table
+    assert "| a hub | `tests/x.py` | its source |" in table
+    path.write_text('[[stand_in]]\nname = "a hub"\n')
+    with pytest.raises(BenchError, match="stand_in"):
+        load_stand_ins(path)
+
+
+def test_the_tests_of_every_stand_in_are_there() -> None:
+    stand_ins = load_stand_ins(ROOT / "docs" / "coverage.toml")
+    assert stand_ins
+    for stand_in in stand_ins:
+        assert (ROOT / stand_in.tests).is_file(), stand_in
