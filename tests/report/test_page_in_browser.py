@@ -136,7 +136,8 @@ def test_pauses_are_shortened_and_said_to_be_and_time_can_be_to_scale(tab: Page,
     tab.wait("rows[0].dataset.ready === 'yes'")
     widest = (
         "(() => { const marks = [...document.querySelectorAll('.scroll .mark')];"
-        " const x = marks.map((mark) => mark.transform.baseVal[0].matrix.e).sort((a, b) => a - b); return Math.max(...x.slice(1).map((at, index) => at - x[index])); })()"
+        " const x = marks.map((mark) => mark.transform.baseVal[0].matrix.e).sort((a, b) => a - b);"
+        " return Math.max(...x.slice(1).map((at, index) => at - x[index])); })()"
     )
     assert "60.0" in tab.run("[...document.querySelectorAll('svg .tick')].map((tick) => tick.textContent).join(' ')")
     assert tab.run(widest) < 250
