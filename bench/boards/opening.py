@@ -13,6 +13,9 @@ import serial
 from bench.boards.ports import holders
 from bench.errors import BenchError, BoardBusy, BoardLost
 
+if sys.platform != "win32":
+    import grp
+
 __all__ = ["complaint", "open_port"]
 
 _BUSY = (errno.EBUSY, errno.EAGAIN)
@@ -67,8 +70,6 @@ def _held_by(device: str) -> str:
 def _mend(device: str) -> str:
     group = "dialout"
     if sys.platform != "win32":
-        import grp
-
         with suppress(OSError, KeyError):
             owner = grp.getgrgid(Path(device).stat().st_gid).gr_name
             group = owner if owner != "root" else group

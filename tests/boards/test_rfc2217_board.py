@@ -206,10 +206,10 @@ def test_opening_the_console_does_not_disturb_the_board(
         assert heard.data.count(b"ESP-ROM") == 1
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_it_is_faster_than_pyserials_client(server: Server, model: VirtualBoard, tmp_path: Path) -> None:
+@needs_ser2net
+def test_it_is_faster_than_pyserials_client(model: VirtualBoard, tmp_path: Path) -> None:
     """As esptool uses a port: the timeout is changed twice for each command."""
-    with server(tmp_path, model.url) as url, Rfc2217Board(remote(url)) as board:
+    with ser2net(tmp_path, model.url) as url, Rfc2217Board(remote(url)) as board:
         took = {}
         for which in (board.port, board.url):
             with serial.serial_for_url(which, timeout=1) as port:
