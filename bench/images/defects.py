@@ -154,7 +154,7 @@ class BootDefect(Enum):
     ANY_CRC = "does not compare the CRC of an otadata entry"
     LOWEST_SEQUENCE = "boots the slot with the lower sequence number"
     NO_FALL_BACK = "tries the selected slot and no other"
-    NO_FACTORY = "never falls back to the factory image"
+    NO_FACTORY = "never returns to the factory image once an update has left it"
     FIRST_ENTRY_FORGOTTEN = "does not write the first otadata entry"
     PENDING_BOOTED_AGAIN = "boots an image again that did not confirm itself"
     PENDING_CONFIRMED = "marks an image as valid that did not confirm itself"

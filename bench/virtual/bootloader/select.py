@@ -57,6 +57,7 @@ class Selection:
         self._verifier = verifier
         self._log = log
         self._initial_contents = False
+        self._new = False
         self._defect = options.defect
 
     # -- bootloader_utility_get_selected_boot_partition
@@ -71,6 +72,7 @@ class Selection:
             log.error(_TAG, f"ota_info partition size {size}", default=True)
             return INVALID_INDEX
         entries = [self._read_entry(state.ota_info, index) for index in (0, 1)]
+        self._new = all(entry.is_erased for entry in entries)
         for index, entry in enumerate(entries):
             log.debug(_TAG, f"otadata[{index}]: sequence values 0x{entry.ota_seq:08x}")
         if options.rollback:
@@ -174,7 +176,7 @@ class Selection:
 
     def _partition(self, index: int) -> Partition | None:
         if index == FACTORY_INDEX:
-            return self._state.factory if self._defect is not BootDefect.NO_FACTORY else None
+            return self._state.factory if self._defect is not BootDefect.NO_FACTORY or self._new else None
         return self._state.ota.get(index) if 0 <= index < min(_MAX_OTA_SLOTS, self._state.app_count) else None
 
     def _try(self, partition: Partition | None) -> Image | None:

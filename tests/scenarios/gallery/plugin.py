@@ -88,6 +88,16 @@ class Show:
                     groups.setdefault((shown.name, guard), []).append(item)
         return groups
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what the numbers mean: the bench's own summary, above, counts what the scenarios said."""
+        noticed = len(terminalreporter.stats.get("passed", []))
+        missed = len(terminalreporter.stats.get("failed", [])) + len(terminalreporter.stats.get("error", []))
+        terminalreporter.section("gallery of defective firmware", sep="-")
+        terminalreporter.write_line(
+            f"{noticed} of {noticed + missed} times a defect was noticed; that a scenario fails is wanted here"
+        )
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
