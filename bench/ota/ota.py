@@ -7,6 +7,7 @@ the old version, with the running slot and its otadata entries unchanged byte fo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
@@ -342,6 +343,17 @@ class Ota:
         """The planned power cut has come, and the board is off."""
         self.supply.wait_until_off(self._patience)
         self.timeline.append("board", "power", on=False)
+
+    def expect_survives_a_cut(self, seconds: float, *, versions: tuple[str, ...]) -> None:
+        """The power is cut after so long, whatever the board is doing then; back on power, one of these runs."""
+        time.sleep(seconds)
+        self.timeline.append("bench", "power", on=False)
+        self.supply.power(False)
+        self._at = self.timeline.last_index
+        self._power_on()
+        self.wait_for_prompt()
+        if self.running_version not in versions:
+            raise ExpectationFailed(f"version {self.running_version} runs after the cut, none of {versions}")
 
     def expect_boot_loop(self, *, slot: str, version: str | None = None) -> None:
         """The slot dies at every boot and is booted again: nothing else is tried, and the bench calls it by its name.

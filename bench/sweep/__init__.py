@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bench.sweep.cuts import Cut, cuts_of, parse_cuts
 from bench.sweep.judge import Broken, Checker, Outcome
+from bench.sweep.power_sweep import PowerSweep
 from bench.sweep.record import Operation, Recording, record
 from bench.sweep.stories import STORIES, Story, story_named
 from bench.sweep.sweep import Finding, Sweep, Tally
@@ -21,6 +22,7 @@ __all__ = [
     "Finding",
     "Operation",
     "Outcome",
+    "PowerSweep",
     "Recording",
     "Story",
     "Sweep",

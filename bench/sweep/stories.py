@@ -12,8 +12,8 @@ from bench.images import Image
 
 __all__ = ["LATER", "NEW", "OLD", "STORIES", "Story", "story_named"]
 
-OLD, NEW, LATER = "1", "2", "3"
-"""The versions that are flashed, released, and released after the cut."""
+OLD, NEW, LATER = "sweep-1", "sweep-2", "sweep-3"
+"""The versions that run before the life that is swept, that are released in it, and after the cut."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Story:
 
     def spec(self, chip: str, ca_pem: bytes) -> VirtualBuild:
         """The virtual build that it is told on."""
-        return VirtualBuild(chip=chip, version=OLD, ca_pem=ca_pem, **{"app": "advanced_https_ota", **self.build})  # type: ignore[arg-type]  # the fields of a spec by name
+        return VirtualBuild(chip=chip, version="flashed", ca_pem=ca_pem, **{"app": "advanced_https_ota", **self.build})  # type: ignore[arg-type]  # the fields of a spec by name
 
 
 def _newer(image: Image) -> Image:

@@ -20,7 +20,7 @@ from bench.sweep.bench_top import BenchTop
 from bench.sweep.cuts import Cut, cuts_of
 from bench.sweep.judge import Checker, Outcome
 from bench.sweep.record import Recording, record
-from bench.sweep.stories import LATER, NEW, Story
+from bench.sweep.stories import LATER, NEW, OLD, Story
 from bench.timeline import Timeline
 from bench.virtual.door import Phase
 
@@ -66,6 +66,7 @@ class _Task:
     recording: Recording
     build: Path
     allowed: tuple[str, ...]
+    release_url: str
     urls: tuple[tuple[str, str], ...]
 
 
@@ -90,11 +91,12 @@ class Sweep:
             timeline = stack.enter_context(Timeline())
             server = stack.enter_context(OtaServer(timeline, self._authority))
             image, story = self._build.image, self._story
+            old = server.publish("/old.bin", image.with_version(OLD).to_bytes())
             new = server.publish("/new.bin", story.release(image).to_bytes())
             later = server.publish("/later.bin", story.later(image).to_bytes())
-            recording = self._recorded(new.url)
+            recording = self._recorded(old.url, new.url)
             urls = ((new.url, NEW), (later.url, LATER)) if story.resumes else ((later.url, LATER),)
-            self._task = _Task(recording, self._build.path, tuple(sorted(story.ends_with)), urls)
+            self._task = _Task(recording, self._build.path, tuple(sorted(story.ends_with)), new.url, urls)
             self._stack = stack.pop_all()
         return self
 
@@ -108,6 +110,12 @@ class Sweep:
         """The life without any cut."""
         assert self._task is not None, "enter it first"
         return self._task.recording
+
+    @property
+    def release_url(self) -> str:
+        """Where the release of the life is served."""
+        assert self._task is not None, "enter it first"
+        return self._task.release_url
 
     def checker(self) -> Checker:
         """A board to try single cuts on."""
@@ -158,12 +166,16 @@ class Sweep:
         else:
             tally.versions[outcome.version] += 1
 
-    def _recorded(self, url: str) -> Recording:
+    def _recorded(self, old: str, new: str) -> Recording:
+        """Flash the build, update it once, and record the next update.
+
+        So the old version stands in the second OTA slot: a board that has lost its otadata would not boot it.
+        """
         with BenchTop(self._build.target) as top:
             for file in self._build.flash_files:
                 top.machine.flash.poke(file.offset, file.path.read_bytes())
-            top.live()  # the first boot fills emulated eFuses and NVS; the life that is swept begins after it
-            recording = record(top, lambda board: board.live(url))
+            top.live(old)
+            recording = record(top, lambda board: board.live(new))
             if top.looped or not recording.operations:
                 raise BenchError(f"the story {self._story.name!r} does not run on {self._build.path}: no update came")
         return recording

@@ -1,0 +1,141 @@
+"""Power cuts at every operation: exact states, sound firmware that survives them, and defects that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.builds import Build, write_build
+from bench.cli import main
+from bench.errors import BenchError
+from bench.images import Defect
+from bench.server import Authority
+from bench.sweep import STORIES, Cut, Sweep, cuts_of, parse_cuts, story_named
+from bench.sweep.bench_top import BenchTop
+from bench.sweep.record import State
+from bench.virtual.door import CutPlan, Phase
+
+Built = Callable[..., Build]
+
+CUTS = st.builds(Cut, st.integers(1, 10**8), st.sampled_from(Phase))
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority.throwaway()
+
+
+@pytest.fixture
+def built(authority: Authority, tmp_path: Path) -> Built:
+    """The build of a story, sound or with a defect."""
+
+    def build(story: str, defect: Defect | None = None) -> Build:
+        spec = story_named(story).spec("esp32c3", authority.ca_pem)
+        write_build(replace(spec, defect=defect), tmp_path / "build")
+        return Build.load(tmp_path / "build")
+
+    return build
+
+
+def some(sweep: Sweep) -> list[Cut]:
+    """Every cut at what decides, and a sample of the long download."""
+    decides = [cut for cut in cuts_of(sweep.recording) if not _is_download(sweep, cut)]
+    return sorted([*decides, *list(cuts_of(sweep.recording))[:: len(sweep.recording.operations) // 9]], key=_order)
+
+
+def _is_download(sweep: Sweep, cut: Cut) -> bool:
+    return sweep.recording.operations[cut.operation - 1].purpose in ("ota:write", "ota:erase", "nvs")
+
+
+def _order(cut: Cut) -> tuple[int, int]:
+    return cut.operation, list(Phase).index(cut.phase)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_sound_firmware_survives_every_cut_that_decides(story: str, authority: Authority, built: Built) -> None:
+    with Sweep(story_named(story), built(story), authority) as sweep:
+        tally = sweep.run(cuts=some(sweep), second=12, seed=5, jobs=1)
+    assert not tally.findings, "\n".join(map(str, tally.findings))
+    assert set(tally.versions) == story_named(story).ends_with
+    assert tally.cuts >= 20
+    assert tally.second_cuts == 12
+
+
+@pytest.mark.parametrize(
+    "defect", [Defect.SWITCH_BEFORE_DOWNLOAD, Defect.BOTH_ENTRIES_ERASED, Defect.ACTIVE_ENTRY_OVERWRITTEN]
+)
+def test_firmware_that_breaks_its_promise_is_found(defect: Defect, authority: Authority, built: Built) -> None:
+    with Sweep(story_named("update"), built("update", defect), authority) as sweep:
+        findings = sweep.run(cuts=some(sweep), jobs=1).findings
+        assert findings
+        assert "after the cut" in str(findings[0])
+        with sweep.checker() as checker:
+            assert checker.outcome(*findings[0].cuts).broken == findings[0].outcome.broken
+
+
+def test_what_a_cut_leaves_is_what_a_real_cut_leaves(authority: Authority, built: Built) -> None:
+    """The states that are put together from the recording, against lives that really end there."""
+    build = built("anti_rollback")
+    with Sweep(story_named("anti_rollback"), build, authority) as sweep, sweep.checker() as checker:
+        operations = sweep.recording.operations
+        decisive = [one.number for one in operations if one.purpose not in ("ota:write", "ota:erase")]
+        for number in (1, 2, 100, *decisive):
+            for phase in Phase:
+                with BenchTop("esp32c3") as top:
+                    sweep.recording.start.put_into(top)
+                    top.machine.flash.door.plan(CutPlan("*", phase, number))
+                    top.live(sweep.release_url)
+                    assert top.machine.flash.door.fired
+                    real = State.of(top)
+                with checker.cut_at(Cut(number, phase)) as put_together:
+                    assert State.of(put_together) == real, f"{number}:{phase.value}"
+
+
+def test_a_checker_goes_back_and_forth(authority: Authority, built: Built) -> None:
+    with Sweep(story_named("update"), built("update"), authority) as sweep, sweep.checker() as checker:
+        states: dict[int, State] = {}
+        for number in (5, 9, 3, 9, 5):
+            with checker.cut_at(Cut(number, Phase.MIDDLE)) as top:
+                state = State.of(top)
+            assert states.setdefault(number, state) == state
+        assert len({state.flash for state in states.values()}) == 3
+
+
+def test_the_same_seed_draws_the_same_pairs(authority: Authority, built: Built) -> None:
+    with Sweep(story_named("update"), built("update"), authority) as sweep:
+        told: list[tuple[int, int]] = []
+        cuts = [Cut(3, Phase.MIDDLE), Cut(4, Phase.AFTER)]
+        first = sweep.run(cuts=cuts, second=4, seed=9, jobs=1, progress=lambda done, of: told.append((done, of)))
+        assert told[-1] == (6, 6)
+        assert first.second_cuts == 4
+        assert sweep.run(cuts=cuts, second=4, seed=9, jobs=2).versions == first.versions
+
+
+@given(st.lists(CUTS, min_size=1, max_size=2))
+def test_cuts_are_read_as_they_are_written(cuts: list[Cut]) -> None:
+    assert parse_cuts("+".join(map(str, cuts))) == tuple(cuts)
+
+
+@pytest.mark.parametrize("text", ["", "3", "0:middle", "3:centre", "3:middle+", "1:after+2:after+3:after", "-1:after"])
+def test_what_is_no_cut_is_refused(text: str) -> None:
+    with pytest.raises(BenchError, match="is no cut"):
+        parse_cuts(text)
+
+
+def test_one_cut_is_replayed_with_its_console(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OTA_BENCH_HOME", str(tmp_path))
+    assert main(["sweep", "update", "--chip", "esp32c3", "--at", "1:before"]) == 0
+    told = capsys.readouterr().out
+    assert "ESP-ROM:esp32c3" in told
+    assert told.rstrip().endswith("cut 1:before (ota:erase): version sweep-1 runs, the next update succeeds")
+    assert main(["sweep", "updat"]) == 2
+    assert "known are update, rollback" in capsys.readouterr().err
+    assert main(["sweep", "--at", "1:before"]) == 2
+    assert "--at and --build go with one story" in capsys.readouterr().err
