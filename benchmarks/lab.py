@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
 import signal
 import statistics
 import subprocess
@@ -53,14 +54,18 @@ def throughput(boards: int, keyword: str, realtime: bool) -> float:
         command = [sys.executable, "-m", "pytest", "-q", "scenarios", "-p", "no:cacheprovider", "-k", keyword]
         command += ["--boards-file", str(boards_file(folder, boards, realtime)), "--board", "tag:lab"]
         command += ["--evidence", name, f"--junitxml={report}", *(["-n", str(boards)] if boards > 1 else [])]
-        began = time.perf_counter()
+        began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - began
+        seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
         if done.returncode != 0:
             raise SystemExit(f"the scenarios did not pass, so their time says nothing:\n{done.stdout[-3000:]}")
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))
         ran = sum(case.find("skipped") is None for case in cases)
-    print(f"{boards} board{'s' * (boards > 1)}: {ran} scenarios in {seconds:.1f} s, {ran / seconds:.2f} a second")
+    plural = "s" * (boards > 1)
+    print(
+        f"{boards} board{plural}: {ran} scenarios in {seconds:.1f} s ({processor:.1f} s of processor time)", flush=True
+    )
     return ran / seconds
 
 
