@@ -19,6 +19,8 @@ class Supply:
     The rest says which capability is missing; a scenario that asks for it lacks its ``needs(...)`` mark.
     """
 
+    services: str = "esp,idf"
+    """pytest-embedded's services for its `dut`: by esptool through the port, unless an emulator has one of its own."""
     server_name: str | None = None
     """What the board calls the machine of the bench, where that is not the address that the server listens on."""
 

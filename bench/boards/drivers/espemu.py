@@ -38,6 +38,7 @@ class EspEmuBoard(EmulatedBoard):
         "or name it by emulator.executable in boards.yaml"
     )
     server_name = HOST
+    services = "idf,espemu"
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)

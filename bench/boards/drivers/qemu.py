@@ -60,6 +60,7 @@ class QemuBoard(EmulatedBoard):
     """A board that QEMU emulates."""
 
     server_name = HOST
+    services = "idf,qemu"
 
     def __init__(self, board: Board) -> None:
         super().__init__(board)
