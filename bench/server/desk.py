@@ -150,7 +150,10 @@ class Desk:
         def fired(fault: Fault) -> None:
             self._note("fault", **numbers, path=path, **tell_fault(fault))
 
-        performance = Performance(plan, connection, fired)
+        def progressed(sent: int) -> None:
+            self._note("progress", **numbers, sent=sent)
+
+        performance = Performance(plan, connection, fired, progressed)
         outcome: Outcome | None = None
         try:
             response, outcome = await performance.run(request)

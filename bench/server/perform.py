@@ -13,7 +13,10 @@ from bench.server.connection import Connection, PeerGone
 from bench.server.faults.base import Fault
 from bench.server.plan import RECORD, Action, Fired, HangUp, Plan, Send, Wait
 
-__all__ = ["Outcome", "Performance"]
+__all__ = ["PROGRESS", "Outcome", "Performance"]
+
+PROGRESS = 0.2
+"""Seconds between two tellings of how far a download has come; one that is over sooner is told by its answer alone."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,21 @@ class Performance:
 
     Args:
         fired: called with each fault at the moment when it fires
+        progressed: called with the bytes of body sent so far, now and then and before a fault fires
     """
 
-    def __init__(self, plan: Plan, connection: Connection, fired: Callable[[Fault], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        connection: Connection,
+        fired: Callable[[Fault], None],
+        progressed: Callable[[int], None],
+    ) -> None:
         self._plan = plan
         self._connection = connection
         self._fired = fired
+        self._progressed = progressed
+        self._told, self._told_at = 0, time.monotonic()
         self._sent = 0
         self._hung_up = False
 
@@ -103,6 +115,7 @@ class Performance:
             case Wait(seconds):
                 await self._wait(seconds)
             case Fired(fault):
+                self._tell_progress()
                 self._fired(fault)
             case HangUp(how):
                 await self._connection.flush()
@@ -120,8 +133,15 @@ class Performance:
             await writer.write(piece)
             await self._connection.flush()
             self._sent += len(piece)
+            if time.monotonic() - self._told_at >= PROGRESS:
+                self._tell_progress()
         if honest:
             self._connection.took(len(action.data), time.monotonic() - began)
+
+    def _tell_progress(self) -> None:
+        if self._sent != self._told:
+            self._told, self._told_at = self._sent, time.monotonic()
+            self._progressed(self._sent)
 
     async def _wait(self, seconds: float | None) -> None:
         if await self._connection.wait_lost(seconds):

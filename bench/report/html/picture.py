@@ -16,7 +16,7 @@ __all__ = ["picture"]
 MOST = 1500
 """Marks of one picture."""
 
-_NOT_DRAWN = {("server", "response"), ("server", "closed"), ("bench", "slots")}
+_NOT_DRAWN = {("server", "response"), ("server", "progress"), ("server", "closed"), ("bench", "slots")}
 """Entries that are drawn as part of something else, or not at all."""
 
 
@@ -135,24 +135,28 @@ def _answers(entries: Sequence[Entry]) -> dict[object, Entry]:
 
 
 def _bytes(entries: Sequence[Entry]) -> dict[str, object]:
-    """How the bytes of the images came: ``sent`` by request (from, to, at and until), ``written`` points, ``size``."""
-    answers, sent, written, size = _answers(entries), [], [], 0
+    """How images came: ``sent``, for each request a line of points (at, byte); ``written``, the same; ``size``."""
+    answers, written, size = _answers(entries), [], 0
+    lines: dict[object, list[list[float]]] = {}
     for entry in entries:
+        number = key(entry.get("request"))
         if entry.source == "server" and entry.kind == "release":
             size = max(size, _int(entry.get("size")))
         elif entry.source == "server" and entry.kind == "request":
-            answer = answers.get(key(entry.get("request")))
+            answer = answers.get(number)
             status = answer.get("status") if answer is not None else None
-            if answer is not None and status in (200, 206) and _int(answer.get("sent")):
-                begin = _offset(entry.get("range")) if status == 206 else 0
-                sent.append([entry.at, begin, answer.at, begin + _int(answer.get("sent"))])
+            if answer is None or (status in (200, 206) and _int(answer.get("sent"))):
+                lines[number] = [[entry.at, _offset(entry.get("range")) if status == 206 else 0]]
+        elif entry.source == "server" and entry.kind in ("progress", "response") and number in lines:
+            lines[number].append([entry.at, lines[number][0][1] + _int(entry.get("sent"))])
         elif entry.kind == "event" and str(entry.get("name")).endswith("_WRITE_FLASH"):
             written.append([entry.at, _int(entry.get("payload"))])
+    sent = [line[:MOST] for line in lines.values() if len(line) > 1]
     return {"sent": sent[:MOST], "written": written[:MOST], "size": size}
 
 
 def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
 def _offset(wanted: object) -> int:

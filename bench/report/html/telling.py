@@ -139,6 +139,7 @@ _WORDS: Mapping[tuple[str, str], Callable[[Entry], str]] = MappingProxyType(
     {
         ("server", "request"): _request,
         ("server", "response"): _response,
+        ("server", "progress"): lambda entry: f"{_count(entry.get('sent'))} sent so far{_number(entry)}",
         ("server", "tls"): _tls,
         ("server", "fault"): _fault,
         ("server", "release"): _release,

@@ -23,7 +23,7 @@ function drawPicture(data, options) {
   const { id, width, toScale, onMark, onPick } = options;
   const slots = Object.keys(picture.slots);
   const bandEdges = Object.values(picture.slots).flat().flatMap((band) => [band[0], band[1]]);
-  const times = [...picture.marks.flatMap((mark) => [mark[0], mark[5]]), ...bandEdges].filter((time) => typeof time === "number");
+  const times = [...picture.marks.flatMap((mark) => [mark[0], mark[5]]), ...bandEdges, ...picture.bytes.sent.flatMap((line) => line.map((point) => point[0]))].filter((time) => typeof time === "number");
   const axis = makeAxis(times, picture.end, GUTTER + 14, width - GUTTER - 44, toScale);
   const tops = {};
   let y = 50;
@@ -69,15 +69,15 @@ function drawAxis(root, axis, end, toScale, height, width) {
 }
 
 function drawBytes(root, bytes, axis, top, height) {
-  const size = Math.max(bytes.size, ...bytes.sent.map((part) => part[3]), 1);
+  const number = (count) => count.toLocaleString("en");
+  const size = Math.max(bytes.size, ...bytes.sent.map((line) => line[line.length - 1][1]), 1);
   const level = (count) => top + height - 6 - ((height - 16) * count) / size;
-  const group = svg("g", { role: "img", "aria-label": `Bytes downloaded over time, of ${bytes.size.toLocaleString("en")}: ` +
-    (bytes.sent.map(([from, begin, to, until]) => `${begin.toLocaleString("en")} to ${until.toLocaleString("en")} from ${seconds(from)} to ${seconds(to)}`).slice(0, 20).join("; ") || "none") });
-  for (const [from, begin, to, until] of bytes.sent) {
-    const a = axis.x(from), b = Math.max(axis.x(to), a + 2);
-    group.append(svg("path", { class: "wave", d: `M${a} ${level(0)}V${level(begin)}L${b} ${level(until)}V${level(0)}z` },
-      svg("title", {}, `bytes ${begin.toLocaleString("en")} to ${until.toLocaleString("en")} of ${bytes.size.toLocaleString("en")}`)));
-  }
+  const words = bytes.sent.map((line) => `${number(line[0][1])} to ${number(line[line.length - 1][1])} from ${seconds(line[0][0])} to ${seconds(line[line.length - 1][0])}`);
+  const group = svg("g", { role: "img", "aria-label": `Bytes downloaded over time, of ${number(bytes.size)}: ${words.slice(0, 20).join("; ") || "none"}` });
+  bytes.sent.forEach((line, at) => {
+    const first = axis.x(line[0][0]), points = line.map(([time, count], index) => `L${Math.max(axis.x(time), index ? first + 2 : first)} ${level(count)}`);
+    group.append(svg("path", { class: "wave", d: `M${first} ${level(0)}${points.join("")}V${level(0)}z` }, svg("title", {}, `bytes ${words[at]}`)));
+  });
   if (bytes.written.length > 1) {
     const line = bytes.written.map(([at, count], index) => `${index && count >= bytes.written[index - 1][1] ? "L" : "M"}${axis.x(at)} ${level(count)}`).join("");
     group.append(svg("path", { class: "written", d: line }, svg("title", {}, "bytes written to flash")));
