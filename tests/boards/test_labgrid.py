@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,34 @@ def test_an_outlet_is_switched_and_asked(python: str) -> None:
         switch_of(NetworkPower("no_such_model", "http://127.0.0.1:9", "3")).switch(True)
     with pytest.raises(BenchError, match="Connection refused"):
         switch_of(NetworkPower("simplerest", "http://127.0.0.1:9/{index}/{value}", "3")).switch(True)
+
+
+ANSWER = {"place": "p", "user": "u", "host": "fe80::1", "port": 4000, "power": False, "took_over": []}
+
+
+def test_raw_ports_are_for_boards_that_need_no_lines_only() -> None:
+    board = Board(name="raw", chip="esp32c3", driver="labgrid", labgrid=LabgridPlace("127.0.0.1:9", "p"))
+    raw = {**ANSWER, "protocol": "raw"}
+    with pytest.raises(BenchError, match=r"raw: place p serves its serial port as raw bytes.* by rfc2217"):
+        LabgridBoard(board)._holds(raw)
+    assert LabgridBoard(replace(board, reset_by="power"))._holds(raw).port == "socket://[fe80::1]:4000"
+    assert LabgridBoard(board)._holds({**ANSWER, "protocol": "rfc2217"}).port.startswith("fast2217://[fe80::1]:4000?")
+
+
+@pytest.mark.parametrize("said", ["", "not JSON", '"text"', "[1]", "{}"])
+def test_a_python_that_answers_something_else_is_told_with_its_last_words(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "python"
+    tool.write_text(f"#!/bin/sh\necho '{said}'\necho no module named labgrid >&2\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("OTA_BENCH_LABGRID", str(tool))
+    board = Board(name="odd", chip="esp32c3", driver="labgrid", labgrid=LabgridPlace("127.0.0.1:9", "p"))
+    with (
+        pytest.raises(BenchError, match=r"odd: labgrid's client did not answer:\nno module named labgrid"),
+        LabgridBoard(board),
+    ):
+        pass
 
 
 def test_the_bench_keeps_its_own_pyserial() -> None:

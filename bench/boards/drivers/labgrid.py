@@ -141,8 +141,13 @@ class LabgridBoard(Supply):
         try:
             line = lines.get(timeout=self._wait + _ANSWER)
             answer: dict[str, Any] = json.loads(line)
-        except (queue.Empty, ValueError):
-            raise BenchError(f"{self.board.name}: labgrid's client did not answer:\n{self._stderr()}") from None
+            known = answer.keys() & {"place", "error"}
+        except (queue.Empty, ValueError, AttributeError):
+            known = set()
+        if not known:
+            with suppress(subprocess.TimeoutExpired):  # it may be about to say more
+                process.wait(1)
+            raise BenchError(f"{self.board.name}: labgrid's client did not answer:\n{self._stderr()}")
         if "error" in answer:
             raise (BoardBusy if answer["busy"] else BenchError)(f"{self.board.name}: {answer['error']}")
         return answer
