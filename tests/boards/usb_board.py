@@ -13,6 +13,7 @@ leave download mode resets it by its power.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -88,13 +89,17 @@ class UsbIds:
 
 
 class Terminal:
-    """A pseudo terminal whose other end is ours; it is raw from the start, so that nothing is echoed."""
+    """A pseudo terminal whose other end is ours; it is raw from the start, so that nothing is echoed.
+
+    The host's end is not kept open here: whoever looks which process has the port open would find this one.
+    """
 
     def __init__(self) -> None:
-        self.master, self._slave = os.openpty()
-        tty.setraw(self._slave)
+        self.master, slave = os.openpty()
+        tty.setraw(slave)
         os.set_blocking(self.master, False)
-        self.path = os.ttyname(self._slave)
+        self.path = os.ttyname(slave)
+        os.close(slave)
 
     def write(self, data: bytes, stop: threading.Event) -> None:
         """All of it, waiting for the reader; what is left when `stop` is set nobody gets."""
@@ -105,27 +110,36 @@ class Terminal:
                 select.select([], [self.master], [], 0.05)
 
     def read(self) -> bytes:
-        """What the host wrote; empty where it wrote nothing for a while."""
+        """What the host wrote; empty where it wrote nothing for a while, or has not opened the terminal."""
         ready, _, _ = select.select([self.master], [], [], 0.02)
-        return os.read(self.master, 1 << 16) if ready else b""
+        try:
+            return os.read(self.master, 1 << 16) if ready else b""
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return b""
 
     def drained(self) -> bool:
         """Has the host read everything? One that has not opened the terminal never will."""
-        return not self._opened() or struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))[0] == 0
+        if not self._opened():
+            return True
+        slave = os.open(self.path, os.O_RDWR | os.O_NOCTTY)
+        try:
+            return bool(struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0" * 4))[0] == 0)
+        finally:
+            os.close(slave)
 
     def _opened(self) -> bool:
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # ended, or closed, by now
-                for file in (process / "fd").iterdir():
-                    ours = process.name == str(os.getpid()) and file.name == str(self._slave)
-                    if not ours and os.readlink(file) == self.path:
+        for process in os.listdir("/proc"):
+            with contextlib.suppress(OSError):  # no process, or ended, or closed, by now
+                for file in os.listdir(f"/proc/{process}/fd"):
+                    if os.readlink(f"/proc/{process}/fd/{file}") == self.path:
                         return True
         return False
 
     def close(self) -> None:
         """Hang up: whoever has it open finds it gone."""
         os.close(self.master)
-        os.close(self._slave)
 
 
 class UsbBoard:
@@ -274,10 +288,7 @@ class UsbBoard:
         assert self._wire is not None
         while not self._stop.is_set():
             with self._swap:
-                data = b""
-                if self._terminal is not None:
-                    with contextlib.suppress(OSError):
-                        data = self._terminal.read()
+                data = b"" if self._terminal is None else self._terminal.read()
             if not data:
                 time.sleep(0.002)
                 continue
