@@ -45,7 +45,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(args: argparse.Namespace) -> int:
-    from bench.errors import BenchError
+    from bench.errors import BenchError, ExpectationFailed
     from bench.server import Authority, default_folder
     from bench.sweep.stories import STORIES, story_named
 
@@ -56,8 +56,12 @@ def _run(args: argparse.Namespace) -> int:
     broken = 0
     for name in names:
         story = story_named(name)
-        with _build(story, args, authority) as build, _swept(story, build, authority) as sweep:
-            broken += _one(sweep, args.at) if args.at else _all(story, sweep, args)
+        try:
+            with _build(story, args, authority) as build, _swept(story, build, authority) as sweep:
+                broken += _one(sweep, args.at) if args.at else _all(story, sweep, args)
+        except ExpectationFailed as error:
+            print(error)
+            broken += 1
     return 1 if broken else 0
 
 

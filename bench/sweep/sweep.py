@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.builds import Build
-from bench.errors import BenchError
+from bench.errors import ExpectationFailed
 from bench.server import Authority, OtaServer
 from bench.sweep.bench_top import BenchTop
 from bench.sweep.cuts import Cut, cuts_of
@@ -77,6 +77,9 @@ class Sweep:
         story: which life
         build: what the board is flashed with; it must take its URL from the console, and trust `authority`
         authority: issues the server's certificate
+
+    Raises (on entering):
+        ExpectationFailed: the life does not come to its end even without a cut
     """
 
     def __init__(self, story: Story, build: Build, authority: Authority) -> None:
@@ -176,8 +179,10 @@ class Sweep:
                 top.machine.flash.poke(file.offset, file.path.read_bytes())
             top.live(old)
             recording = record(top, lambda board: board.live(new))
-            if top.looped or not recording.operations:
-                raise BenchError(f"the story {self._story.name!r} does not run on {self._build.path}: no update came")
+            if top.looped:
+                raise ExpectationFailed(f"{self._story.name}: without any power cut the board resets for ever")
+            if not recording.operations:
+                raise ExpectationFailed(f"{self._story.name}: without any power cut no update comes")
         return recording
 
 

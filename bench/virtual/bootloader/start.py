@@ -22,7 +22,6 @@ from bench.virtual.loops import app_started, hopeless_reset
 from bench.virtual.machine import Machine
 from bench.virtual.memory_map import MEMORY_MAPS, Range
 from bench.virtual.resets import ResetReason
-from bench.virtual.rodata import Rodata
 
 __all__ = ["Loaded", "run_bootloader"]
 
@@ -65,7 +64,7 @@ class _Bootloader:
         self._machine = machine
         self._image = image
         self._where = MEMORY_MAPS[machine.chip.name]
-        self._options = Options.of(image, Rodata(image))
+        self._options = Options.of(image, machine.library.of(image))
         self._release = self._options.release
         self.log = Log(machine, image, self._release)
         self._efuses = Efuses(

@@ -10,6 +10,7 @@ from tests.scenarios.gallery import (
     encrypted,
     images,
     network,
+    power,
     ranges,
     rollback,
     serial,
@@ -21,7 +22,7 @@ from tests.scenarios.gallery.exhibit import Exhibit
 
 __all__ = ["EXHIBITS", "FAMILIES"]
 
-FAMILIES = (updates, images, network, tls, ranges, encrypted, signatures, serial, rollback, boot, anti_rollback)
+FAMILIES = (updates, images, network, tls, ranges, encrypted, signatures, serial, rollback, boot, anti_rollback, power)
 """One module a family; its docstring names it."""
 
 EXHIBITS: tuple[Exhibit, ...] = tuple(chain.from_iterable(family.EXHIBITS for family in FAMILIES))
