@@ -108,12 +108,6 @@ EXHIBITS = (
         "An update is written to erased flash.",
         {
             "UPDATE_BOOT_PARTITION   <- here": ("test_update::test_three_updates_in_a_row_alternate_the_slots",),
-            "after the update to sweep-3 version 'sweep-1' runs": (
-                "test_power_sweep::test_no_power_cut_leaves_the_board_dead[update]",
-            ),
-            "UPDATE_BOOT_PARTITION(slot=ota_0)   <- here": (
-                "test_power_sweep::test_no_power_cut_in_time_leaves_the_board_dead",
-            ),
             "UPDATE_BOOT_PARTITION(slot=ota_1)   <- here": (
                 "test_refused_images::test_a_good_image_is_installed_after_a_refused_one",
             ),
