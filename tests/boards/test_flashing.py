@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import select
+import socket
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +32,7 @@ from bench.boards.flashing import (
 )
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BoardBusy, BoardLost, FlashingFailed
+from bench.timeline import Deadline
 from bench.virtual.machine import Machine
 from tests.virtual import esp_tools
 from tests.virtual.benchtop import benchtop
@@ -69,6 +74,41 @@ def model(process: VirtualBoard) -> VirtualBoard:
 def desk(model: VirtualBoard) -> Reached:
     """The same board, as a real one."""
     return Reached(Board(name="desk", chip=CHIP, driver="rfc2217", port=model.port), model.port)
+
+
+@contextmanager
+def cut_once(board: tuple[str, int], *, after: int) -> Iterator[tuple[tuple[str, int], list[bool]]]:
+    """A relay to a board whose first connection is cut after so many bytes to it; later ones are left alone."""
+    cuts: list[bool] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client, socket.create_connection(board) as far:
+                room = 1 << 40 if cuts else after
+                while ready := select.select([client, far], [], [])[0]:
+                    data = ready[0].recv(4096)
+                    if not data:
+                        break
+                    (far if ready[0] is client else client).sendall(data)
+                    room -= len(data) if ready[0] is client else 0
+                    if room < 0:
+                        cuts.append(True)
+                        break
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[:2], cuts
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def brought(desk: Reached, build: Build, start: Start | None = None, *, erase_all: bool = False) -> Brought:
@@ -145,6 +185,15 @@ def test_one_changed_byte_costs_one_chunk(desk: Reached, model: VirtualBoard, bu
     (byte,) = model.read_flash(APP + 0x12345, 1)
     model.write_flash(APP + 0x12345, bytes([byte ^ 1]))
     assert brought(desk, build).written == 0x10000
+    assert_holds(model, build)
+
+
+def test_changes_far_apart_cost_only_themselves(desk: Reached, model: VirtualBoard, build: Build) -> None:
+    brought(desk, build)
+    for offset in (APP + 0x100, APP + 0x20100):
+        model.write_flash(offset, b"\0\xff" * 8)
+    made = brought(desk, build)
+    assert (made.changed, made.written) == (("ota_0",), 0x20000)
     assert_holds(model, build)
 
 
@@ -235,8 +284,9 @@ def test_a_board_that_boots_in_a_circle(desk: Reached, model: VirtualBoard, buil
     model.write_flash(APP, build.image.crashing_at_boot().to_bytes())
     resets = model.status()["resets"]
     model.ask("reset")
-    while model.status()["resets"] < resets + 3:  # it circles; the deadline of the test is pytest's own
-        pass
+    deadline = Deadline(20)
+    while model.status()["resets"] < resets + 3:
+        assert not deadline.expired, "it does not circle"
     brought(desk, build)
     assert_holds(model, build)
     assert_boots(model)
@@ -255,6 +305,17 @@ def test_a_board_that_lost_its_power_in_the_middle_of_flashing(
     assert made.written > 0
     assert_holds(model, build)
     assert_boots(model)
+
+
+def test_a_wire_that_breaks_is_taken_up_again(desk: Reached, model: VirtualBoard, build: Build) -> None:
+    """The first connection is cut in the middle of writing; what was written by then is not lost."""
+    host, port = model.url.removeprefix("rfc2217://").split(":")
+    with cut_once((host, int(port)), after=60_000) as (address, cuts):
+        scheme = model.port.split("://")[0]
+        reached = replace(desk, port=f"{scheme}://{address[0]}:{address[1]}")
+        bring_to_start(reached, build, start_of(build))
+    assert cuts == [True]
+    assert_holds(model, build)
 
 
 def test_a_board_whose_power_can_be_cycled_is_cycled(desk: Reached, model: VirtualBoard, build: Build) -> None:
