@@ -41,6 +41,7 @@ def test_a_flipped_bit_is_found(ota: Ota, release: Draft, place: str) -> None:
     ota.expect_absent(UPDATE_BOOT_PARTITION)
 
 
+@pytest.mark.firmware(idf_ver="v5.3.1")
 def test_an_image_for_later_chips_is_refused(ota: Ota, release: Draft) -> None:
     """An image that needs a higher chip revision than this one has is not booted."""
     ota.start(release.version("2").header(min_chip_rev_full=999))
@@ -51,6 +52,7 @@ def test_an_image_for_later_chips_is_refused(ota: Ota, release: Draft) -> None:
     ota.expect_refused("Image validation failed, image is corrupted")
 
 
+@pytest.mark.firmware(idf_ver="v5.3.1")
 def test_an_image_for_earlier_chips_is_refused(ota: Ota, release: Draft) -> None:
     """An image that was never meant for chips as late as this one is not booted."""
     ota.start(release.version("2").header(min_chip_rev_full=0, max_chip_rev_full=1))

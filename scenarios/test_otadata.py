@@ -146,6 +146,7 @@ def test_a_slot_damaged_after_the_switch_is_not_booted(ota: Ota, release: Draft,
     ota.update(release.version("3"), version="3")
 
 
+@pytest.mark.firmware(layout="two_ota", idf_ver="v5.3.1")
 def test_after_a_fall_back_an_update_takes_the_running_slots_entry(ota: Ota, release: Draft) -> None:
     """A field case: the slot that otadata names is damaged and the other runs; the next update overwrites the entry
     of the slot that runs, so the update has nothing to roll back to."""
@@ -165,6 +166,7 @@ def test_after_a_fall_back_an_update_takes_the_running_slots_entry(ota: Ota, rel
     ota.expect_untouched("ota_1")
 
 
+@pytest.mark.firmware(layout="two_ota", idf_ver="v5.3.1")
 def test_an_update_broken_off_leaves_the_slots_old_state_behind(ota: Ota, release: Draft) -> None:
     """A field case: the slot is overwritten as far as the update came, and otadata still calls it what it was."""
     ota.update(release.version("2"), version="2")

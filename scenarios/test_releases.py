@@ -16,7 +16,8 @@ APPS = ("advanced_https_ota", "native_ota", "simple_ota")
 def releases_of(app: str) -> list[ParameterSet]:
     """One application in every release."""
     return [
-        pytest.param(app, idf, id=f"{app}-{idf}", marks=pytest.mark.firmware(app=app, idf_ver=idf)) for idf in RELEASES
+        pytest.param(app, idf, id=f"{app}-{idf}", marks=pytest.mark.firmware(app=app, idf_ver=idf, exactly=True))
+        for idf in RELEASES
     ]
 
 

@@ -20,7 +20,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="serve update images over TLS",
         description="Serve update images over TLS 1.2 and 1.3, print their URLs and the certificate to trust, and log "
         "every request. Ends with Ctrl-C.",
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this, and every fault")
     parser.add_argument("files", nargs="+", metavar="FILE", help="a file to serve under its own name")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on, also the name in the certificate (127.0.0.1)"
@@ -33,9 +36,21 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         action="append",
         default=[],
         metavar="FAULT",
-        help="misbehave: cut:after=20000, not-found, wrong-certificate ...; may be given several times",
+        help="misbehave: cut:after=20000, not-found, wrong-certificate ...; may be given several times; listed below",
     )
     parser.set_defaults(run=_serve)
+
+
+class _Help(argparse.Action):
+    """The usual help, with the faults at its end: the server is imported only where they are asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from bench.server import fault_help
+
+        faults = "\n".join(f"  {usage}\n      {told}" for usage, told in fault_help())
+        parser.epilog = f"faults ([field=value] may be left out):\n{faults}"
+        parser.print_help()
+        parser.exit()
 
 
 def _serve(args: argparse.Namespace) -> int:

@@ -125,7 +125,7 @@ class Dialect:
         if isinstance(matcher, EventStep) and not self.tells(matcher):
             told = "tells no payload of" if matcher.event in self.events else "does not tell of"
             raise Inexpressible(f"needs to hear of {matcher}: {self._who} {told} {matcher.event}")
-        if isinstance(matcher, Said) and self.name:
+        if isinstance(matcher, Said) and (self.name or self.instead):
             return self._put_said(matcher)
         return matcher
 
@@ -138,11 +138,14 @@ class Dialect:
 
     def _put_said(self, matcher: Said) -> Matcher:
         """What ESP-IDF's components say stays; what the stock example itself says has another wording here."""
-        text, stock = matcher.text, DIALECTS[self.like].tag
+        text = matcher.text
         if text:
             for line, own in self.instead.items():
                 if line.startswith(text) or text.startswith(line):
                     return own
+        if not self.name:
+            return matcher
+        stock = DIALECTS[self.like].tag
         if matcher.tag == stock or (text and matcher.tag is None and _is_of(text, self.like)):
             line = repr(text) if text else str(matcher)
             raise Inexpressible(
@@ -219,6 +222,19 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 )
 
 
+_IN_V4: Mapping[str, Matcher] = MappingProxyType(
+    {
+        # _http_connect of components/esp_https_ota/src/esp_https_ota.c has one line for all of these
+        line: said(tag="esp_https_ota", text="Failed to establish HTTP connection")
+        for line in (
+            "Reached max_authorization_retries (401)",
+            "Connection timed out before data was ready!",
+        )
+    }
+)
+"""What v4.4 says where later releases say more."""
+
+
 def dialect_of(app: str, idf_ver: str = "") -> Dialect:
     """The dialect of a stock application as a release of ESP-IDF has it.
 
@@ -233,5 +249,5 @@ def dialect_of(app: str, idf_ver: str = "") -> Dialect:
     dialect = DIALECTS[app]
     if idf_ver.startswith("v4."):  # esp_https_ota posts no events yet, and simple_ota just restarts
         success = said(text="2nd stage bootloader") if app == "simple_ota" else dialect.success
-        dialect = replace(dialect, events=frozenset(), payloads=frozenset(), success=success)
+        dialect = replace(dialect, events=frozenset(), payloads=frozenset(), success=success, instead=_IN_V4)
     return dialect

@@ -48,6 +48,7 @@ from bench.server.faults import (
     WrongContentRange,
     WrongLength,
     WrongName,
+    fault_help,
     parse_fault,
 )
 from bench.server.server import OtaServer, Release
@@ -101,5 +102,6 @@ __all__ = [
     "WrongLength",
     "WrongName",
     "default_folder",
+    "fault_help",
     "parse_fault",
 ]

@@ -78,6 +78,7 @@ __all__ = [
     "WrongLength",
     "WrongName",
     "door_of",
+    "fault_help",
     "known_faults",
     "parse_fault",
     "tell_fault",
@@ -171,6 +172,11 @@ def tell_fault(fault: Fault) -> dict[str, object]:
 def known_faults() -> str:
     """All faults as the command line spells them."""
     return ", ".join(_usage(kind) for kind in KNOWN)
+
+
+def fault_help() -> tuple[tuple[str, str], ...]:
+    """Every fault as it is named on the command line, with one line about it."""
+    return tuple((_usage(kind), (kind.__doc__ or "").strip().split("\n")[0]) for kind in KNOWN)
 
 
 def _usage(kind: type[Fault]) -> str:
