@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -83,7 +83,14 @@ class Evidence:
 
     def image(self, name: str, data: bytes, role: str = "flashed") -> None:
         """An image that was flashed to the board; those that are published come with the timeline."""
-        self._add_image({"role": role, "name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+        self.images({name: data}, role)
+
+    def images(self, images: Mapping[str, bytes], role: str = "flashed") -> None:
+        """Images by name, as `image` has them, written at once."""
+        self._add_images(
+            {"role": role, "name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in images.items()
+        )
 
     def outcome(self, outcome: str, **particulars: object) -> None:
         """How the scenario ended (``"passed"``, ``"failed"``, ``"error"``, ``"skipped"``), with what belongs to it.
@@ -124,7 +131,7 @@ class Evidence:
             elif entry.kind == "release":
                 image = {"role": "published", "name": entry.get("path")}
                 try:
-                    self._add_image({**image, "size": entry.get("size"), "sha256": entry.get("sha256")})
+                    self._add_images([{**image, "size": entry.get("size"), "sha256": entry.get("sha256")}])
                 except BenchError as error:
                     self._first_error = self._first_error or error
 
@@ -136,11 +143,12 @@ class Evidence:
         except BenchError as error:
             self._first_error = error
 
-    def _add_image(self, image: dict[str, object]) -> None:
+    def _add_images(self, images: Iterable[dict[str, object]]) -> None:
         with self._lock:
-            if image not in self._images:
-                self._images.append(image)
-            self._replace("images.json", self._images)
+            new = [image for image in images if image not in self._images]
+            self._images += new
+            if new:
+                self._replace("images.json", self._images)
 
     def _replace(self, name: str, value: object) -> None:
         path = self.folder / name

@@ -12,4 +12,4 @@ __all__ = ["pack"]
 def pack(value: object) -> str:
     """The value for `unpack` of page.js: DecompressionStream("deflate") reads what zlib writes."""
     plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-    return base64.b64encode(zlib.compress(plain, 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(plain, 3)).decode("ascii")
