@@ -1,11 +1,15 @@
 """How much more a lab of several boards gets done, and whether a killed run leaves anything behind.
 
     python benchmarks/lab.py throughput [--boards 4] [-k EXPRESSION] [--realtime]
+    python benchmarks/lab.py waiting [--boards 8] [--seconds 10] [--each 8]
     python benchmarks/lab.py kill [--times 50] [--seed 1] [--workers 2]
 
 `throughput`: the scenarios on one virtual board, and then on several with a worker each, in scenarios a second of the
-whole run, from starting Python to its end. A board that costs no processor time is what counts at a desk full of
-hardware: with `--realtime` the boards take the time that the firmware waits, as hardware does.
+whole run, from starting Python to its end. With `--realtime` the boards take the time that the firmware waits.
+
+`waiting`: the same where a scenario is mostly waiting, as it is on hardware: updates of `--realtime` boards that keep
+their board for so many seconds, so many on each board. What is lost is the start and what the workers wait for one
+another.
 
 `kill`: a run in a lab of two boards behind RFC 2217 servers is killed (SIGKILL, its first process only) at a random
 moment, and the next run is started at once with no patience for a lease. It must get its board, and no process of the
@@ -52,6 +56,8 @@ def throughput(boards: int, keyword: str, realtime: bool) -> float:
         folder = Path(name)
         report = folder / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-q", "scenarios", "-p", "no:cacheprovider", "-k", keyword]
+        # its plugin loads the whole of hypothesis at the end of a run that uses none of it; a lab has none installed
+        command += ["-p", "no:hypothesispytest"]
         command += ["--boards-file", str(boards_file(folder, boards, realtime)), "--board", "tag:lab"]
         command += ["--evidence", name, f"--junitxml={report}", *(["-n", str(boards)] if boards > 1 else [])]
         began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -67,6 +73,38 @@ def throughput(boards: int, keyword: str, realtime: bool) -> float:
         f"{boards} board{plural}: {ran} scenarios in {seconds:.1f} s ({processor:.1f} s of processor time)", flush=True
     )
     return ran / seconds
+
+
+WAITING = """
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("number", range({count}))
+def test_slow_update(ota, release, number):
+    ends = time.monotonic() + {seconds}
+    ota.start(release.version("2"))
+    ota.expect_boot_after_update(version="2")
+    time.sleep(max(0.0, ends - time.monotonic()))
+"""
+
+
+def waiting(boards: int, each: int, seconds: float) -> float:
+    """Slow updates a second on so many boards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        count = boards * each
+        made = project(folder / "run", WAITING.format(count=count, seconds=seconds))
+        arguments = ["--boards-file", str(boards_file(folder, boards, realtime=True)), "--board", "tag:lab"]
+        began = time.perf_counter()
+        run = begin(made, *arguments, *(["-n", str(boards)] if boards > 1 else []))
+        code = run.wait()
+        took = time.perf_counter() - began
+        if code != 0:
+            raise SystemExit((made / "output").read_text()[-3000:])
+    print(f"{boards} board{'s' * (boards > 1)}: {count} updates of {seconds:g} s in {took:.1f} s", flush=True)
+    return count / took
 
 
 SCENARIO = """
@@ -201,6 +239,10 @@ def main() -> None:
     one.add_argument("--boards", type=int, default=4)
     one.add_argument("-k", dest="keyword", default="test", help="only scenarios that pytest's -k selects")
     one.add_argument("--realtime", action="store_true")
+    three = commands.add_parser("waiting")
+    three.add_argument("--boards", type=int, default=8)
+    three.add_argument("--each", type=int, default=8)
+    three.add_argument("--seconds", type=float, default=10.0)
     two = commands.add_parser("kill")
     two.add_argument("--times", type=int, default=50)
     two.add_argument("--seed", type=int, default=1)
@@ -209,8 +251,12 @@ def main() -> None:
     if options.command == "kill":
         kills(options.times, options.seed, options.workers)
         return
-    alone = throughput(1, options.keyword, options.realtime)
-    together = throughput(options.boards, options.keyword, options.realtime)
+    if options.command == "waiting":
+        alone = waiting(1, options.each, options.seconds)
+        together = waiting(options.boards, options.each, options.seconds)
+    else:
+        alone = throughput(1, options.keyword, options.realtime)
+        together = throughput(options.boards, options.keyword, options.realtime)
     print(f"{options.boards} boards do {together / alone:.2f} times the work of one; load {os.getloadavg()[0]:.1f}")
 
 
