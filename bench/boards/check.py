@@ -6,12 +6,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.boards.board import Board
-from bench.boards.console_port import ConsolePort
 from bench.boards.drivers import Attachment, attach
+from bench.boards.drivers.console import console_of
 from bench.boards.identify import Identity, identify
 from bench.boards.machine import Machine
 from bench.console import Boot, ConsoleReader
@@ -73,23 +73,25 @@ def check_board(board: Board, machine: Machine, *, listen: float = _LISTEN) -> I
         yield Finding("port", "broken", told, f"end it: kill {holders[0].pid}")
         return
     try:
-        with attach(board) as held:
+        # Attached with its MAC, another board at its port would only be refused; here it is to be told which one it is.
+        found_without = bool(board.port or board.usb)
+        with attach(replace(board, mac="") if found_without else board) as held:
             yield Finding("port", "ok", held.port)
-            yield from _alive(held, listen)
+            yield from _alive(board, held, listen)
     except BenchError as error:
         yield Finding("port", "broken", str(error), "see docs/labs.md, 'When a board is lost'")
         return
     yield _address(board)
 
 
-def _alive(held: Attachment, listen: float) -> Iterator[Finding]:
+def _alive(board: Board, held: Attachment, listen: float) -> Iterator[Finding]:
     try:
         identity = identify(held.port)
     except BenchError as error:
         mend = "hold BOOT while pressing EN and try again; if that helps, DTR and RTS are not wired to IO0 and EN"
         yield Finding("download mode", "broken", str(error), mend)
         return
-    yield _is_the_one(held.board, identity)
+    yield _is_the_one(board, identity)
     yield _console(held, listen)
 
 
@@ -111,7 +113,7 @@ def _console(held: Attachment, listen: float) -> Finding:
         if any(isinstance(item, Boot) for item in reader.feed(data)) or b"invalid header" in said:
             booted.set()
 
-    with ConsolePort(held.port, feed, baud=held.board.baud) as port:
+    with console_of(held, feed) as port:
         port.reset()
         booted.wait(listen)
     return _judged(bytes(said), held.board.baud, listen)

@@ -26,6 +26,7 @@ FROM_STDIN = "FROM_STDIN"
 
 SWITCHES = (
     "EXAMPLE_SKIP_COMMON_NAME_CHECK",
+    "EXAMPLE_WIFI_SSID_PWD_FROM_STDIN",
     "ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH",
     "ESP_HTTP_CLIENT_ENABLE_DIGEST_AUTH",
     "MBEDTLS_HAVE_TIME_DATE",
@@ -186,6 +187,7 @@ class BuildSpec:
             "ota_resumption": self.ota_resumption,
             "cert_bundle": self.has_cert_bundle,
             "bind_interface": self.bind_interface,
+            "wifi_from_stdin": "EXAMPLE_WIFI_SSID_PWD_FROM_STDIN" in self.config,
         }
         switches["ecies"] = self.has_ecies
         options = frozenset(name for name, on in switches.items() if on)

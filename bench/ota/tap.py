@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from bench.boards.console_port import Away
+from bench.boards.wifi import Answerer, Credentials
 from bench.console import Attempt, Console
+from bench.console.redactor import Redactor
 from bench.errors import BoardLost
 from bench.report.evidence import Evidence
 from bench.timeline import Timeline
@@ -12,17 +17,51 @@ __all__ = ["Tap"]
 
 
 class Tap:
-    """Every byte is kept as it came; what the bytes say goes to the timeline."""
+    """Every byte is kept as it came, but for secrets; what the bytes say goes to the timeline.
 
-    def __init__(self, console: Console, evidence: Evidence, timeline: Timeline) -> None:
+    Firmware that asks for Wi-Fi credentials is given them, as often as it asks; `types_on` says where.
+    """
+
+    def __init__(
+        self, console: Console, evidence: Evidence, timeline: Timeline, credentials: Credentials | None = None
+    ) -> None:
         self._console = console
         self._evidence = evidence
         self._timeline = timeline
+        self._redactor = Redactor({} if credentials is None else credentials.secrets)
+        self._answerer = None if credentials is None else Answerer(credentials, self._type)
+        self._keyboard: Callable[[bytes], None] | None = None
+        self._untyped: list[bytes] = []
+        self._typing = threading.Lock()
 
     def feed(self, data: bytes) -> None:
         """Bytes as they came from the board."""
-        self._evidence.console(data)
-        self._console.feed(data)
+        self.shown(data)
+
+    def shown(self, data: bytes) -> bytes:
+        """The same, and gives back what may be shown of them."""
+        if self._answerer is not None:
+            self._answerer.feed(data)
+        open_ = self._redactor.feed(data)
+        self._evidence.console(open_)
+        self._console.feed(open_)
+        return open_
+
+    def types_on(self, keyboard: Callable[[bytes], None]) -> None:
+        """What was asked for is typed there, also if it was asked for already."""
+        with self._typing:
+            self._keyboard = keyboard
+            for answer in self._untyped:
+                keyboard(answer)
+            self._untyped.clear()
+
+    def _type(self, answer: bytes) -> None:
+        self._timeline.append("bench", "credentials")
+        with self._typing:
+            if self._keyboard is None:
+                self._untyped.append(answer)
+            else:
+                self._keyboard(answer)
 
     def away(self, gone: Away) -> None:
         """The port was gone for a while: a line that broke off then is not joined with what comes now."""
@@ -36,6 +75,9 @@ class Tap:
 
     def close(self) -> None:
         """Nothing more will come."""
+        rest = self._redactor.close()
+        self._evidence.console(rest)
+        self._console.feed(rest)
         self._console.close()
 
     def verdict(self) -> tuple[str, str | None]:

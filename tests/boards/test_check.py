@@ -48,7 +48,7 @@ def lab() -> Iterator[VirtualBoard]:
 
 
 def remote(board: VirtualBoard, **fields: object) -> Board:
-    return Board(**{"name": "desk", "chip": "esp32s3", "driver": "rfc2217", "port": board.port, **fields})  # type: ignore[arg-type]  # the fields of a board by name
+    return Board(**{"name": "desk", "chip": "esp32s3", "driver": "rfc2217", "port": board.url, **fields})  # type: ignore[arg-type]  # the fields of a board by name
 
 
 def by_step(findings: Iterator[Finding]) -> dict[str, Finding]:
@@ -136,7 +136,7 @@ def test_a_port_where_nobody_answers_says_how_to_reach_download_mode(root: Path)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Silent) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        board = Board("desk", "esp32s3", "rfc2217", f"socket://127.0.0.1:{server.server_address[1]}")
+        board = Board("desk", "esp32s3", "rfc2217", f"rfc2217://127.0.0.1:{server.server_address[1]}")
         found = by_step(check_board(board, Machine(root)))
         server.shutdown()
     assert found["download mode"].verdict == "broken"

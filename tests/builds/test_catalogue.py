@@ -17,6 +17,7 @@ OPTIONS = {
     "rollback",
     "anti_rollback",
     "bind_interface",
+    "wifi_from_stdin",
     "cert_bundle",
     "efuse_virtual",
     "url_from_stdin",
