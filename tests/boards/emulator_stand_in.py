@@ -150,6 +150,8 @@ def qemu(arguments: list[str]) -> int:
             say({"return": {}})
             if command == "quit":
                 break
+        else:
+            threading.Event().wait()  # QEMU runs on when its monitor's other end is gone
         port.close()
     return 0
 
