@@ -40,6 +40,7 @@ def test_an_encrypted_image_is_decrypted_and_booted(ota: Ota, release: Draft, ke
     assert ota.slots[ota.other_slot].version == "2"
 
 
+@pytest.mark.firmware(app="pre_encrypted_ota", idf_ver="v5.3.1")
 def test_an_image_for_another_key_is_refused(ota: Ota, release: Draft, keys: Keys) -> None:
     """An image encrypted for somebody else's key never reaches the flash as something bootable."""
     before = start_in_vain(ota, release.version("2").encrypted(keys.foreign_public))
@@ -51,6 +52,7 @@ def test_an_image_for_another_key_is_refused(ota: Ota, release: Draft, keys: Key
     assert ota.slots[ota.other_slot].digest == before
 
 
+@pytest.mark.firmware(app="pre_encrypted_ota", idf_ver="v5.3.1")
 def test_a_key_that_does_not_parse_opens_nothing(ota: Ota, release: Draft, keys: Keys) -> None:
     """Firmware whose embedded key is none any more runs, and says with the next update what it is missing."""
     ota.start(release.version("2").with_broken_key().encrypted(keys.device_public))
