@@ -80,3 +80,17 @@ def test_subtypes_by_label() -> None:
     assert view(bytearray()).subtype_of("ota_1") == 0x11
     with pytest.raises(BenchError, match="no 'ota_7'"):
         view(bytearray()).subtype_of("ota_7")
+
+
+def test_content_is_read_in_blocks_and_given_to_the_byte() -> None:
+    """What is encrypted can only be read in blocks of 16 bytes."""
+    asked: list[tuple[int, int]] = []
+
+    def read(offset: int, length: int) -> bytes:
+        asked.append((offset, length))
+        return bytes(range(length))
+
+    assert FlashView(TABLE, read, chip="esp32c3").content("ota_1", 17) == bytes(range(17))
+    assert asked == [(0x50000, 32)]
+    with pytest.raises(BenchError, match="no 'ota_7'"):
+        view(bytearray()).content("ota_7", 1)
