@@ -152,7 +152,10 @@ def _to_be_kept(board: Board, allowed: bool) -> bool:
 
 
 def _refusal(what: str, found: tuple[Finding, ...], board: Board) -> UnsafeOperation:
-    burnt = " and ".join(dict.fromkeys(str(finding) for finding in found))
+    places: dict[str, list[str]] = {}
+    for finding in found:
+        places.setdefault(finding.what, []).append(finding.where)
+    burnt = " and ".join(f"{burnt} ({'; '.join(where)})" for burnt, where in places.items())
     mend = "say --allow-efuse to do it" if board.expendable else "only a board with `expendable: true` may be used so"
     return UnsafeOperation(
         f"{what} burns {burnt} into the eFuses of {board.name}, for ever: {mend}, "
