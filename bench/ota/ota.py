@@ -49,6 +49,9 @@ from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = ["Device", "Ota"]
 
+_BACK_AGAIN = 30.0
+"""Seconds for the ROM to speak, or the port to return, once the supply is back."""
+
 _LATE_LINES = 1.0
 """Seconds for a line that belongs before another and comes after it: events are told by a task of their own."""
 
@@ -288,7 +291,9 @@ class Ota:
     def _power_on(self) -> None:
         back = self.timeline.append("bench", "power", on=True)
         self.supply.power(True)
-        expect_power_on(self.timeline, self.supply.board, after=back.index, seconds=self._patience)
+        seconds = min(self._patience, _BACK_AGAIN)
+        board = self.supply.board
+        expect_power_on(self.timeline, board, after=back.index, seconds=seconds, reset=self._device.reset)
 
     # -- expecting ----------------------------------------------------------------------------------------------
 
