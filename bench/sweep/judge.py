@@ -134,10 +134,11 @@ class Checker:
         door.renew()
         top.forget()
         try:
+            allowed = list(self._allowed)
             if again is not None:
-                self._second_cut(again)
+                allowed += self._second_cut(again)
                 door.renew()
-            version = self._runs("after the cut", self._allowed)
+            version = self._runs("after the cut", allowed)
             for url, wanted in self._urls:
                 if wanted != version:
                     self._runs(f"after the update to {wanted}", (wanted,), url)
@@ -145,11 +146,13 @@ class Checker:
             return Outcome(version, door.operations, str(broken), bytes(top.console))
         return Outcome(version, door.operations)
 
-    def _second_cut(self, again: Cut) -> None:
-        """Recover and update again, until the power fails for the second time."""
+    def _second_cut(self, again: Cut) -> list[str]:
+        """Recover and update again, until the power fails for the second time; the version that was on its way."""
+        url, version = self._urls[0]
         self._top.machine.flash.door.plan(CutPlan("*", again.phase, again.operation))
-        self._top.live(*(url for url, _ in self._urls[:1]))
+        self._top.live(url)
         self._top.machine.flash.door.forget()
+        return [version]
 
     def _runs(self, when: str, allowed: Sequence[str], *lines: str) -> str:
         """Let the board live; the version of the application that waits in the end, if that is as it must be."""

@@ -139,3 +139,12 @@ def test_one_cut_is_replayed_with_its_console(
     assert "known are update, rollback" in capsys.readouterr().err
     assert main(["sweep", "--at", "1:before"]) == 2
     assert "--at and --build go with one story" in capsys.readouterr().err
+
+
+def test_after_a_second_cut_the_second_release_may_run_too(authority: Authority, built: Built) -> None:
+    with Sweep(story_named("update"), built("update"), authority) as sweep, sweep.checker() as checker:
+        first = Cut(3, Phase.MIDDLE)
+        last = checker.outcome(first).operations
+        outcomes = [checker.outcome(first, Cut(number, Phase.AFTER)) for number in range(last - 6, last + 1)]
+    assert not [outcome.broken for outcome in outcomes if outcome.broken]
+    assert {outcome.version for outcome in outcomes} == {"sweep-1", "sweep-3"}
