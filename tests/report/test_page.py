@@ -225,6 +225,19 @@ def test_damaged_evidence_is_told_and_never_stops_the_page(tmp_path: Path) -> No
     assert any("Loaded app" in row for row in unpacked(text)["no_console"]["rows"]), "the timeline has the lines too"
 
 
+@pytest.mark.parametrize("at", ["NaN", "1e999", "-1", "true", '"soon"', "1e10"])
+def test_an_entry_without_a_time_is_none(tmp_path: Path, at: str) -> None:
+    with scenario(tmp_path, "timeless") as told:
+        told.boots("1", "10000")
+        told.ends("passed")
+    with (told.folder / "timeline.jsonl").open("a") as file:
+        file.write(f'{{"index": 99, "at": {at}, "source": "bench", "kind": "finding", "data": {{}}}}\n')
+    data = unpacked(page(tmp_path))["timeless"]
+    assert "1 lines are damaged" in data["damage"][0]
+    assert len(data["rows"]) == 13
+    assert data["picture"]["end"] < 1
+
+
 def test_no_run_and_no_room_are_errors_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="name the folder of a run"):
         write_report(tmp_path / "nowhere")
