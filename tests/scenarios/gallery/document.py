@@ -24,6 +24,11 @@ firmwares for virtual boards, most of them with one line changed in bootloader, 
 by a failure of the firmware and not an error of the bench, in words that name what is broken. That sound firmware
 passes every scenario is what `tox -e virtual` shows.
 
+To add one: a member of `bench.images.Defect` or `BootDefect`, whose value says what is wrong; one line in
+`bench/virtual` at the place where the sound code is right; and an exhibit in the family's file under
+`tests/scenarios/gallery`, with the promise, the scenarios that must notice it, and what their failure must say. A new
+scenario needs an exhibit that it notices. `bench build-virtual --defect NAME` makes such a build to look at by hand.
+
 Of {scenarios} scenarios {proven} are proven so; {unproven} are not, and are listed at the end with the reason.
 """
 
