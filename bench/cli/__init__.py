@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Runs": {
             "report": "write the page of a run from its evidence",
+            "history": "pass rates, flakes and trends over many runs",
         },
         "Proofs": {
             "sweep": "cut the power at every flash operation of a life",

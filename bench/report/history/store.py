@@ -1,0 +1,245 @@
+"""The file: its schema with versions, runs read into it, several writers at once, a damaged one moved aside."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.errors import BenchError
+
+__all__ = ["History", "Result"]
+
+_PATIENCE = 30.0
+"""Seconds that one writer waits for another."""
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, started TEXT NOT NULL, exit_code INTEGER);
+    CREATE TABLE result (
+        run INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+        scenario TEXT NOT NULL, board TEXT NOT NULL, chip TEXT NOT NULL, virtual INTEGER NOT NULL,
+        firmware TEXT NOT NULL, version TEXT NOT NULL, idf_version TEXT NOT NULL,
+        outcome TEXT NOT NULL, failure_class TEXT NOT NULL, cause TEXT NOT NULL, seconds REAL,
+        started TEXT NOT NULL
+    );
+    CREATE INDEX result_of_scenario ON result (scenario, started);
+    CREATE INDEX result_of_run ON result (run);
+    """,
+    "ALTER TABLE result ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;",
+)
+"""Each brings the file from the version before; `PRAGMA user_version` says how many it has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one scenario ended on one board in one run.
+
+    `version` is that of the firmware under test, `attempt` counts repetitions within the run from 1, and `seconds` is
+    None where the run did not come to its end.
+    """
+
+    run: str
+    scenario: str
+    board: str
+    chip: str
+    virtual: bool
+    firmware: str
+    version: str
+    idf_version: str
+    outcome: str
+    failure_class: str
+    cause: str
+    seconds: float | None
+    started: str
+    attempt: int = 1
+
+
+class History:
+    """An open history file; made where it is not there, migrated where it is older.
+
+    Raises (on entering):
+        BenchError: it cannot be opened, or a newer bench has written it
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.moved_aside: Path | None = None
+        """Where a damaged file was put, if there was one."""
+        self._db: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._db = self._opened()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise BenchError(f"the history {self.path} cannot be opened: {error}") from error
+            self.moved_aside = _move_aside(self.path)
+            self._db = self._opened()
+        except OSError as error:
+            raise BenchError(f"the history {self.path} cannot be opened: {error.strerror}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _opened(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            db.execute("PRAGMA foreign_keys = ON")
+            with _transaction(db):
+                self._migrate(db)
+            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("database disk image is malformed")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > len(_MIGRATIONS):
+            raise BenchError(
+                f"the history {self.path} was written by a newer bench (version {version}): update this one"
+            )
+        for script in _MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection."""
+        assert self._db is not None, "enter it first"
+        return self._db
+
+    def add_run(self, folder: Path) -> int:
+        """Read a run's folder into the file; how many results it had. A run that is there already is replaced.
+
+        What is damaged in the folder is left out: the run's page says so.
+        """
+        facts, results = _json(folder / "run.json"), _results(folder)
+        started = str(facts.get("started") or min((one.started for one in results), default=""))
+        code = facts.get("exit_code")
+        with _transaction(self.db) as db:
+            db.execute("DELETE FROM run WHERE name = ?", (folder.name,))
+            row = (folder.name, started, code if isinstance(code, int) else None)
+            run = db.execute("INSERT INTO run (name, started, exit_code) VALUES (?, ?, ?)", row).lastrowid
+            db.executemany(_INSERT, [(run, *_row(result)) for result in results])
+        return len(results)
+
+    def results(self, *, since: str = "", scenario: str = "", board: str = "") -> Sequence[Result]:
+        """Every result in the order of time; those of scenarios and boards that match these GLOBs."""
+        found = self.db.execute(_SELECT, (since, scenario or "*", board or "*"))
+        return [replace(Result(*row), virtual=bool(row[4])) for row in found]
+
+    def forget(self, before: str) -> int:
+        """Drop the runs that started before that day (ISO); how many there were."""
+        with _transaction(self.db) as db:
+            return db.execute("DELETE FROM run WHERE started < ?", (before,)).rowcount
+
+
+_INSERT = "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT = """
+    SELECT run.name, scenario, board, chip, virtual, firmware, version, idf_version, outcome, failure_class, cause,
+           seconds, result.started, attempt
+    FROM result JOIN run ON run.id = result.run
+    WHERE result.started >= ? AND scenario GLOB ? AND board GLOB ?
+    ORDER BY result.started, run.name, scenario, board, attempt
+"""
+
+
+def _row(one: Result) -> tuple[object, ...]:
+    what = (one.scenario, one.board, one.chip, int(one.virtual), one.firmware, one.version, one.idf_version)
+    return (*what, one.outcome, one.failure_class, one.cause, one.seconds, one.started, one.attempt)
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of it or nothing; the only writer meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _results(folder: Path) -> list[Result]:
+    found = []
+    for path in sorted(folder.glob("*/*/outcome.json")):
+        told = _json(path)
+        if told.get("outcome") in ("passed", "failed", "error", "skipped"):
+            found.append(_result(folder.name, path, told))
+    return found
+
+
+def _result(run: str, path: Path, told: dict[str, object]) -> Result:
+    def text(name: str) -> str:
+        value = told.get(name)
+        return value if isinstance(value, str) else ""
+
+    seconds, attempt = told.get("seconds"), told.get("attempt")
+    return Result(
+        run=run,
+        scenario=_scenario(text("scenario") or path.parent.name, text("pool")),
+        board=text("board") or path.parent.parent.name,
+        chip=text("chip"),
+        virtual=bool(told.get("virtual")),
+        firmware=text("app"),
+        version=text("app_version"),
+        idf_version=text("idf_version"),
+        outcome=text("outcome"),
+        failure_class=text("failure_class"),
+        cause=text("cause"),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        started=text("started"),
+        attempt=attempt if isinstance(attempt, int) else 1,
+    )
+
+
+def _scenario(node: str, pool: str) -> str:
+    """The scenario and its case, whatever the board: ``test_tls::test_x[404]`` of ``test_tls.py::test_x[desk-404]``."""
+    path, _, name = node.partition("::")
+    function, bracket, case = name.partition("[")
+    parts = f"-{case.removesuffix(']')}-".replace(f"-{pool}-", "-", 1).strip("-") if bracket else ""
+    module = path.rpartition("/")[2].removesuffix(".py")
+    return (f"{module}::{function}" if function else module) + (f"[{parts}]" if parts else "")
+
+
+def _json(path: Path) -> dict[str, object]:
+    with suppress(OSError, ValueError):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(told, dict):
+            return told
+    return {}
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return any(told in str(error) for told in ("not a database", "malformed", "disk image", "encrypted"))
+
+
+def _move_aside(path: Path) -> Path:
+    """Put a damaged file beside, with its journal; nothing is lost that could still be saved from it."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    number = 2
+    while aside.exists():
+        aside, number = path.with_name(f"{path.name}.damaged-{stamp}-{number}"), number + 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return aside
