@@ -59,8 +59,10 @@ class Show:
             shown = [one for one in self._exhibits if any(_function(guard) == name for guard in one.guards)]
             metafunc.parametrize("exhibit", shown, indirect=True, ids=[one.name for one in shown])
 
+    @pytest.hookimpl(tryfirst=True)  # before -k leaves anything out
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out what guards nothing. `pytest.UsageError` for a guard whose case is not there."""
+        """Leave out what guards nothing. `pytest.UsageError` for a guard whose case or board is not there."""
+        self._check_boards(items)
         kept: list[pytest.Item] = []
         for guard, group in self._by_guard(items).items():
             case = guard[1].partition("[")[2].removesuffix("]")
@@ -75,6 +77,14 @@ class Show:
             kept.append(found)
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+
+    def _check_boards(self, items: list[pytest.Item]) -> None:
+        """Every exhibit of the scenarios that were collected can be shown on its board."""
+        shown = [(one, item) for item in items if isinstance(item, pytest.Function) and (one := _shown(item))]
+        there = {one.name for one, item in shown if _is_on(item, one.board)}
+        for one, _ in shown:
+            if one.name not in there:
+                raise pytest.UsageError(f"{one.name!r} is shown on {one.board}: add --board {one.board}")
 
     def _by_guard(self, items: list[pytest.Item]) -> dict[tuple[str, str], list[pytest.Function]]:
         """The items of each guard's function and exhibit, on the exhibit's board."""
