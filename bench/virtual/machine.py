@@ -53,6 +53,7 @@ class Machine:
         realtime: bool = False,
         console: Callable[[bytes], None] | None = None,
         supply: Supply | None = None,
+        flash_size: int | None = None,
     ) -> Machine:
         """Put the parts of a machine together; it can be used at once, with no board around it.
 
@@ -62,6 +63,7 @@ class Machine:
             realtime: sleep in real time
             console: is given what the processor writes to UART0
             supply: another one than usual
+            flash_size: bytes, of a smaller flash than usual
         """
         table = CHIPS[chip]
         supply = Supply() if supply is None else supply
@@ -75,7 +77,8 @@ class Machine:
             supply.check()
 
         door = Door(cut)
-        nor = NorFlash(table.flash_size, door=door, check=supply.check, path=flash, what=f"flash file of an {chip}")
+        size = table.flash_size if flash_size is None else flash_size
+        nor = NorFlash(size, door=door, check=supply.check, path=flash, what=f"flash file of an {chip}")
         try:
             fuses = EFuse(table, door=door, check=supply.check, path=efuse)
         except BaseException:

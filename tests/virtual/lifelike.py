@@ -173,15 +173,15 @@ class Life:
         running = self.running(image, slot)
         return self.play(lambda: apps.run(running), *lines)
 
-    def boot(self, *lines: str) -> None:
-        """Power the board, and let it live until it has nothing left to do."""
+    def boot(self, *lines: str, firmware: Callable[[Machine], NoReturn] = boot.run) -> None:
+        """Power the board, type these lines, and let it live until it has nothing left to do."""
         supply = self.machine.supply
         supply.set_power(True)
         supply.wait_for_start()
         self.machine.reset_reason = ResetReason.POWERON
         self.machine.rtc.clear()
         self.machine.clock.restart()
-        while self.play(lambda: boot.run(self.machine), *lines) is Restart:
+        while self.play(lambda: firmware(self.machine), *lines) is Restart:
             self.machine.clock.restart()
             lines = ()
 
@@ -199,10 +199,12 @@ class Life:
 
 
 @contextmanager
-def live(chip: str = "esp32c3", csv: str = TWO_OTA) -> Iterator[Life]:
-    """A new machine with that partition table in its flash."""
-    console = Console()
-    machine = Machine.assemble(chip, console=console)
+def live(
+    chip: str = "esp32c3", csv: str = TWO_OTA, *, console: Console | None = None, flash_size: int | None = None
+) -> Iterator[Life]:
+    """A new machine with that partition table in its flash, and a console that only listens unless told otherwise."""
+    console = console or Console()
+    machine = Machine.assemble(chip, console=console, flash_size=flash_size)
     try:
         table = PartitionTable.from_csv(csv)
         machine.flash.poke(0x8000, table.to_bytes())
