@@ -48,6 +48,7 @@ class Defect(Enum):
     CONFIRM_FIRST = "confirms itself before it has checked anything"
     CONFIRM_IN_WORDS = "prints that it is confirmed, and writes nothing"
     NEVER_CONFIRMS = "never confirms itself"
+    RETURNS_SILENTLY = "restarts where it should confirm itself, so that the old version is back without a word"
     GIVE_UP_IN_WORDS = "says that it gives itself up, and restarts without having marked itself invalid"
     GIVE_UP_ANYWAY = "gives itself up without looking whether there is anything to return to"
     TOO_OLD_KEPT = "refuses an image that is too old, and leaves it in its slot"

@@ -40,7 +40,7 @@ def before_confirming(example: Example) -> bool:
     if example.ops.state_of(running.partition) == OtaImgState.PENDING_VERIFY:
         if behaviour == Behaviour.DIAGNOSTICS_FAIL:
             _diagnostics_failed(example)
-        if behaviour == Behaviour.RESTART_BEFORE_CONFIRM:
+        if behaviour == Behaviour.RESTART_BEFORE_CONFIRM or running.defect is Defect.RETURNS_SILENTLY:
             example.machine.restart(ResetReason.SW_CPU)
     return behaviour != Behaviour.NEVER_CONFIRM and running.defect is not Defect.NEVER_CONFIRMS
 

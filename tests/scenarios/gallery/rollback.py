@@ -65,6 +65,16 @@ EXHIBITS = (
         },
     ),
     shows(
+        Defect.RETURNS_SILENTLY,
+        "An update that was installed is still there after the next restart.",
+        {
+            "the console's verdict is 'rolled_back'": (
+                "test_update::test_update_to_a_newer_version",
+                "test_serial_update::test_an_image_that_arrives_whole_is_booted",
+            ),
+        },
+    ),
+    shows(
         Defect.NO_DIAGNOSTICS,
         "native_ota confirms itself after its diagnostics.",
         {
