@@ -81,6 +81,7 @@ class Defect(Enum):
     LENGTH_REQUIRED = "refuses an image whose length is not announced"
     SMALL_HEADERS = "refuses an answer whose headers do not fit into its buffer of 512 bytes"
     REDIRECT_IGNORED = "follows no redirection"
+    LATER_REDIRECTS_UNKNOWN = "knows the redirections 301, 302 and 303, and no other"
     ONE_REDIRECT = "follows one redirection, and no second"
     REDIRECT_RECONNECTS = "opens a new connection for every redirection"
     REDIRECT_TO_ITSELF = "asks again where a redirection does not say where to"

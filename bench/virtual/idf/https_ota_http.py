@@ -208,6 +208,8 @@ class OtaHttp:
         """Does the answer lack something that only defective firmware asks for?"""
         if self._defect is Defect.REDIRECT_IGNORED:
             return status in REDIRECTS
+        if self._defect is Defect.LATER_REDIRECTS_UNKNOWN:
+            return status in (307, 308)
         if self._defect is Defect.RANGES_REQUIRED:
             return self._max_request is not None and status == 200
         if self._defect is Defect.LENGTH_REQUIRED:

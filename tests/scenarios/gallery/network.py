@@ -33,6 +33,9 @@ EXHIBITS = (
             "ABORT   <- here": (
                 "test_refused_images::test_a_connection_cut_in_the_middle_is_refused",
                 "test_broken_transfers::test_a_download_that_breaks_off_is_refused[fin]",
+                "test_broken_transfers::test_a_download_that_breaks_off_is_refused[close_notify]",
+                "test_broken_transfers::test_a_download_that_breaks_off_is_refused[fin_in_a_chunk]",
+                "test_broken_transfers::test_a_download_that_breaks_off_is_refused[length_too_long]",
                 "test_plain_http::test_a_plain_download_that_breaks_off_is_refused[fin]",
             ),
         },
@@ -77,6 +80,16 @@ EXHIBITS = (
             ),
             "expected said(tag='HTTP_HEADER', text='Buffer length is small to fit all the headers')": (
                 "test_http_status::test_a_redirect_whose_headers_need_two_buffers_is_followed",
+            ),
+        },
+    ),
+    shows(
+        Defect.LATER_REDIRECTS_UNKNOWN,
+        "Every kind of redirection leads to the image.",
+        {
+            "CONNECTED   <- here": (
+                "test_served_otherwise::test_a_redirect_is_followed[307]",
+                "test_served_otherwise::test_a_redirect_is_followed[308]",
             ),
         },
     ),
