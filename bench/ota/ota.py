@@ -166,7 +166,13 @@ class Ota:
         return self._flash.subtype_of(slot)
 
     def answers(self) -> list[int]:
-        """The HTTP statuses that the server answered since the update was started."""
+        """The HTTP statuses that the server answered since the update was started.
+
+        The server notes an answer once it has left, and the board may have told what it makes of it by then.
+        """
+        for request in self._of_server("request"):
+            answer = happened("server", "response", request=request.get("request"))
+            self.timeline.wait(answer, Deadline(self._patience), after=request.index)
         return [int(str(entry.get("status"))) for entry in self._of_server("response")]
 
     def requests(self) -> list[str]:
@@ -288,12 +294,13 @@ class Ota:
         self.supply.power(False)
         self._power_on()
 
-    def _power_on(self) -> None:
+    def _power_on(self) -> Entry:
+        """The first word of the ROM that has power again."""
         back = self.timeline.append("bench", "power", on=True)
         self.supply.power(True)
         seconds = min(self._patience, _BACK_AGAIN)
         board = self.supply.board
-        expect_power_on(self.timeline, board, after=back.index, seconds=seconds, reset=self._device.reset)
+        return expect_power_on(self.timeline, board, after=back.index, seconds=seconds, reset=self._device.reset)
 
     # -- expecting ----------------------------------------------------------------------------------------------
 
@@ -331,12 +338,11 @@ class Ota:
     def expect_running(self, *, slot: str, version: str) -> Entry:
         """However often it is booted on the way, the application that takes a URL in the end is this one."""
         ready = self._ready()
-        boots = [entry for entry in self.timeline.entries[: ready.index] if booted().matches(entry)]
-        wanted = booted(slot=slot, version=version)
-        if not boots or not wanted.matches(boots[-1]):
-            raise self._wrong_boot(wanted, boots[-1] if boots else ready)
-        self._booted(boots[-1])
-        return boots[-1]
+        last, wanted = self._last_boot(ready), booted(slot=slot, version=version)
+        if not wanted.matches(last):
+            raise self._wrong_boot(wanted, last)
+        self._booted(last)
+        return last
 
     def expect_boot_after_update(self, *, version: str) -> Entry:
         """The boot partition is switched, and the next boot runs this version from the other slot."""
@@ -354,9 +360,9 @@ class Ota:
         time.sleep(seconds)
         self.timeline.append("bench", "power", on=False)
         self.supply.power(False)
-        self._at = self.timeline.last_index
-        self._power_on()
-        self.wait_for_prompt()
+        # What the cut broke off may be told only now, with all or none of its particulars: it counts for nothing.
+        self._at = self._power_on().index
+        self._booted(self._last_boot(self._ready()))
         if self.running_version not in versions:
             raise ExpectationFailed(f"version {self.running_version} runs after the cut, none of {versions}")
 
@@ -414,7 +420,7 @@ class Ota:
 
     def expect_fault(self, name: str) -> Entry:
         """The server's fault did fire since the update was started: a fault that never came proves nothing."""
-        return self.timeline.wait(happened("server", "fault", fault=name), Deadline(0), after=self._started)
+        return self.timeline.wait(happened("server", "fault", fault=name), Deadline(_LATE_LINES), after=self._started)
 
     def expect_fault_soon(self, name: str) -> Entry:
         """The server's fault fires, now or later."""
@@ -427,9 +433,9 @@ class Ota:
         return self._wait(self._dialect.confirmed)
 
     def expect_seen(self, *matchers: Matcher) -> None:
-        """Each of these has come since the update was started."""
+        """Each of these has come since the update was started; what the server knows is noted when it notices."""
         for matcher in matchers:
-            self.timeline.wait(self._dialect.put_matcher(matcher), Deadline(0), after=self._started)
+            self.timeline.wait(self._dialect.put_matcher(matcher), Deadline(_LATE_LINES), after=self._started)
 
     def expect_absent(self, *matchers: Matcher) -> None:
         """None of these since the update was started."""
@@ -597,6 +603,11 @@ class Ota:
     def _wait_since_start(self, matcher: Matcher, seconds: float) -> None:
         entry = self.timeline.wait(matcher, Deadline(seconds), after=self._started)
         self._at = max(self._at, entry.index)
+
+    def _last_boot(self, before: Entry) -> Entry:
+        """The last boot that was told before this entry; the entry itself where none was."""
+        boots = (entry for entry in reversed(self.timeline.entries[: before.index]) if booted().matches(entry))
+        return next(boots, before)
 
     def _told_at(self, matcher: Matcher) -> int:
         """Milliseconds on the device's clock of what stands nearest before that entry of the attempt, or after it."""

@@ -20,8 +20,10 @@ from bench.timeline import Deadline, Entry, TimedOut, Timeline
 __all__ = ["expect_power_on"]
 
 
-def expect_power_on(timeline: Timeline, board: Board, *, after: int, seconds: float, reset: Callable[[], None]) -> None:
-    """Wait for the ROM to say that it was switched on, or for the port to return.
+def expect_power_on(
+    timeline: Timeline, board: Board, *, after: int, seconds: float, reset: Callable[[], None]
+) -> Entry:
+    """Wait for the ROM to say that it was switched on, or for the port to return; the ROM's first word since then.
 
     Args:
         after: index of the entry since which the supply is back
@@ -37,7 +39,8 @@ def expect_power_on(timeline: Timeline, board: Board, *, after: int, seconds: fl
         if _returned(proof):
             timeline.append("bench", "reset")
             reset()
-            timeline.wait(lambda entry: _reason(entry) is not None, deadline, after=proof.index)
+            proof = timeline.wait(lambda entry: _reason(entry) is not None, deadline, after=proof.index)
+        return proof
     except TimedOut as missing:
         reasons = [reason for entry in timeline.since(after) if (reason := _reason(entry)) is not None]
         told = f"its console says that it was reset by {', '.join(reasons[:5])}" if reasons else "its console is silent"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from bench.boards.drivers import Supply
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import ExpectationFailed
 from bench.ota import Draft, Ota
 from bench.server import Authority, NotFound
-from bench.timeline import Timeline
+from bench.timeline import TimedOut, Timeline, happened
 from tests.ota.rig import rigged
 
 
@@ -69,3 +72,50 @@ def test_a_slot_that_the_bootloader_tried_in_vain_is_noticed(rig: tuple[Ota, Tim
     ota.expect_not_tried("ota_0")
     with pytest.raises(ExpectationFailed, match="slot 1 is not bootable"):
         ota.expect_not_tried("ota_1")
+
+
+class TellsLate:
+    """The supply of a board whose console tells the boot that a cut broke off only once it has power again."""
+
+    def __init__(self, board: Supply, timeline: Timeline) -> None:
+        self._board = board
+        self._timeline = timeline
+        self.board = board.board
+
+    def power(self, on: bool) -> None:
+        if on:
+            self._timeline.append("console", "boot", reset_reason="SW_CPU")
+        self._board.power(on)
+
+
+def test_a_boot_that_the_cut_broke_off_is_not_taken_for_the_one_after_it(rig: tuple[Ota, Timeline]) -> None:
+    ota, timeline = rig
+    ota.wait_for_prompt()
+    ota.supply = cast(Supply, TellsLate(ota.supply, timeline))  # all of it that a cut needs
+    ota.expect_survives_a_cut(0, versions=("1",))
+    assert ota.running_version == "1"
+    with pytest.raises(ExpectationFailed, match="version 1 runs after the cut, none of"):
+        ota.expect_survives_a_cut(0, versions=("2",))
+
+
+def test_an_answer_is_waited_for_that_the_server_has_not_noted_yet(rig: tuple[Ota, Timeline]) -> None:
+    ota, timeline = rig
+    ota.start(draft(ota).served(NotFound()))
+    ota.expect_refused("File not found(404)")
+    timeline.append("server", "request", connection=9, request=9, method="GET", path="/", range=None)
+    note = threading.Timer(0.2, timeline.append, ("server", "response"), {"request": 9, "status": 503})
+    note.start()
+    assert ota.answers() == [404, 503]
+    note.join()
+
+
+def test_what_the_server_notices_late_is_seen(rig: tuple[Ota, Timeline]) -> None:
+    ota, timeline = rig
+    ota.start(draft(ota).served(NotFound()))
+    ota.expect_refused("File not found(404)")
+    note = threading.Timer(0.2, timeline.append, ("server", "tls"), {"connection": 9, "ok": False})
+    note.start()
+    ota.expect_seen(happened("server", "tls", ok=False))
+    note.join()
+    with pytest.raises(TimedOut):
+        ota.expect_seen(happened("server", "tls", ok=False, connection=10))
