@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Runs": {
             "report": "write the page of a run from its evidence",
+            "gate": "judge a run by a release policy, and bundle its evidence",
             "history": "pass rates, flakes and trends over many runs",
         },
         "Proofs": {
@@ -32,10 +33,16 @@ COMMANDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "At the desk": {
             "boards": "find boards, try them, and what to write into boards.yaml",
+            "otadata": "show or set which slot a board boots",
             "serve": "serve update images over TLS, well or with faults",
             "dialect": "check how a firmware of your own is described",
             "console": "read the console of a board",
             "virtual": "run a virtual board and print its rfc2217:// URL",
+        },
+        "Setting up": {
+            "init": "write boards.yaml, a first scenario and CI files into a firmware repository",
+            "doctor": "is this machine fit for the bench?",
+            "completion": "completion for bash, zsh and fish",
         },
     }
 )

@@ -1,16 +1,20 @@
-"""`bench console parse FILE [--json]`: what a console says, and what became of the updates in it.
+"""`bench console parse FILE [--json]` and `bench console live BOARD|PORT`: what a console says.
 
-FILE is a raw console, bytes as they came from the UART; ``-`` is standard input. Without `--json` it is told in a
-few lines; with it every item is a JSON object on a line of its own, as `bench.console.as_json` describes them, and
-the last one is the summary. Either way it is read as a stream, in flat memory. Exit code 0 whatever the verdict;
-2 for a file that cannot be read.
+`parse` tells what became of the updates in it. FILE is a raw console, bytes as they came from the UART; ``-`` is
+standard input. Without `--json` it is told in a few lines; with it every item is a JSON object on a line of its own,
+as `bench.console.as_json` describes them, and the last one is the summary. Either way it is read as a stream, in flat
+memory. Exit code 0 whatever the verdict; 2 for a file that cannot be read.
+
+`live` shows the console of a board as it comes, coloured by level, with boots, events and panics marked; what is typed
+goes to the board, Ctrl-C ends it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bench.errors import BenchError
@@ -31,6 +35,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parse.add_argument("file", metavar="FILE", help="raw console, or - for standard input")
     parse.add_argument("--json", action="store_true", help="one JSON object a line, the summary last")
     parse.set_defaults(run=_parse)
+    live = actions.add_parser("live", help="the console of a board as it comes, with events marked; type to it")
+    live.add_argument("board", metavar="BOARD|PORT")
+    live.add_argument("--boards-file", type=Path, default=Path("boards.yaml"), metavar="FILE")
+    live.add_argument("--reset", action="store_true", help="reset the board first")
+    live.add_argument("--raw", metavar="FILE", help="keep the bytes as they came")
+    live.add_argument("--colour", choices=("auto", "always", "never"), default="auto")
+    live.set_defaults(run=_live)
 
 
 def _parse(args: argparse.Namespace) -> int:
@@ -40,6 +51,33 @@ def _parse(args: argparse.Namespace) -> int:
             sys.stdout.write(line + "\n")
         # A reader that has gone is noticed here, and not when the interpreter shuts down.
         sys.stdout.flush()
+    return 0
+
+
+def _live(args: argparse.Namespace) -> int:
+    from bench.boards.at_hand import at_hand
+    from bench.boards.drivers.console import console_of
+    from bench.cli.live import Screen, typed
+
+    colour = args.colour == "always" or (args.colour == "auto" and sys.stdout.isatty())
+    with at_hand(args.board, args.boards_file, purpose="bench console live") as attachment, ExitStack() as stack:
+        raw = stack.enter_context(open(args.raw, "ab", buffering=0)) if args.raw else None
+        screen = Screen(sys.stdout.write, colour=colour)
+
+        def feed(data: bytes) -> None:
+            if raw is not None:
+                raw.write(data)
+            screen.feed(data)
+            sys.stdout.flush()
+
+        port = stack.enter_context(console_of(attachment, feed))
+        if args.reset:
+            port.reset()
+        try:
+            for data in typed(sys.stdin.buffer):
+                port.write(data)
+        finally:
+            screen.close()
     return 0
 
 

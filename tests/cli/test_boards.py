@@ -16,7 +16,8 @@ from bench.cli import main
 def test_check_tells_each_step_and_its_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "boards.yaml"
     path.write_text(
-        "boards:\n  model: {chip: esp32c3, driver: virtual}\n  gone: {chip: esp32, driver: serial, port: /dev/nonesuch}\n"
+        "boards:\n  model: {chip: esp32c3, driver: virtual}\n"
+        "  gone: {chip: esp32, driver: serial, port: /dev/nonesuch}\n"
     )
     assert main(["boards", "check", "--boards-file", str(path), "model"]) == 0
     assert "download mode: esp32c3 v0.3" in capsys.readouterr().out

@@ -1,0 +1,3 @@
+"""The bench's fixtures and options, for the scenarios beside this file."""
+
+pytest_plugins = ["bench.fixtures"]

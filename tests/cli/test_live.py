@@ -1,0 +1,103 @@
+"""``bench console live`` and completion: what a person sees and types."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from bench.boards.board import Board
+from bench.boards.drivers import VirtualBoard
+from bench.builds import Build, VirtualBuild, write_build
+from bench.cli import COMMANDS, main
+from bench.cli.live import Screen
+from bench.server import Authority
+from tests.console.consoles import Device
+from tests.ota.rig import flash
+
+
+def test_events_and_boots_are_marked_and_levels_coloured() -> None:
+    console = Device().boot("factory", "1").download("ota_0").console
+    plain, coloured = list[str](), list[str]()
+    for shown, colour in ((plain, False), (coloured, True)):
+        screen = Screen(shown.append, colour=colour)
+        screen.feed(console)
+        screen.close()
+    text = "".join(plain)
+    assert ">>> boot: " in text
+    assert ">>> ESP_HTTPS_OTA_START" in text
+    assert "\x1b" not in text
+    assert re.sub(r"\x1b\[[0-9;]*m", "", "".join(coloured)) == text
+    assert any(line.startswith("\x1b[32mI (") for line in coloured)
+
+
+def test_what_a_device_prints_cannot_touch_the_terminal() -> None:
+    shown: list[str] = []
+    screen = Screen(shown.append, colour=False)
+    screen.feed(b"I (1) app: \x1b]0;title\x07 \x9b2J \x08\x08\r\n")
+    screen.close()
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "".join(shown))
+
+
+def test_a_board_is_watched_and_typed_to(tmp_path: Path) -> None:
+    spec = VirtualBuild(chip="esp32s3", app="advanced_https_ota", version="7", ca_pem=Authority.throwaway().ca_pem)
+    write_build(spec, tmp_path / "build")
+    environment = {**os.environ, "OTA_BENCH_LEASES": str(tmp_path / "leases")}
+    with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
+        flash(board, Build.load(tmp_path / "build"))
+        code = "import sys; from bench.cli import main; sys.exit(main(sys.argv[1:]))"
+        command = [sys.executable, "-c", code, "console", "live", board.url, "--reset", "--raw", str(tmp_path / "raw")]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        ) as live:
+            assert live.stdin is not None
+            assert live.stdout is not None
+            lines: queue.Queue[str] = queue.Queue()
+            out = live.stdout
+            reader = threading.Thread(target=_pump, args=(out, lines))
+            reader.start()
+            _until(lines, ">>> boot: ")
+            _until(lines, "Starting Advanced OTA example")
+            live.stdin.write("https://127.0.0.1:1/none.bin\n")
+            live.stdin.flush()
+            _until(lines, "ESP_HTTPS_OTA_START")
+            live.send_signal(signal.SIGINT)
+            assert live.wait(30) == 130
+            reader.join(10)
+    assert b"App version:      7" in (tmp_path / "raw").read_bytes()
+
+
+def _pump(stream: IO[str], lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+
+
+def _until(lines: queue.Queue[str], text: str) -> None:
+    while text not in lines.get(timeout=30):
+        pass
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
+def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    told = capsys.readouterr().out
+    for group in COMMANDS.values():
+        for name in group:
+            assert re.search(rf"\b{name}\b", told)
+
+
+def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    ask = script + '\nCOMP_WORDS=(bench boards di) COMP_CWORD=2; _bench; echo "${COMPREPLY[@]}"\n'
+    ask += 'COMP_WORDS=(bench vir) COMP_CWORD=1; _bench; echo "${COMPREPLY[@]}"\n'
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split() == ["discover", "virtual"], done.stderr
