@@ -44,14 +44,14 @@ class Exhibit:
     board: str = CHIP
 
 
-def shows(defect: Defect | BootDefect, promise: str, notices: Notices, *, board: str = CHIP) -> Exhibit:
+def shows(defect: Defect | BootDefect, promise: str, notices: Notices) -> Exhibit:
     """Firmware with one of the bench's own defects in it."""
     in_bootloader = isinstance(defect, BootDefect)
     name = ("bootloader " if in_bootloader else "") + defect.name.lower().replace("_", " ")
     who = "the bootloader" if in_bootloader else "the application"
     part = bootloader if in_bootloader else application
     wrong = defect.value if defect.value.startswith("ROM: ") else f"{who} {defect.value}"
-    return Exhibit(name, wrong, promise, _guards(notices), part(defect=defect), board)
+    return Exhibit(name, wrong, promise, _guards(notices), part(defect=defect))
 
 
 def mixed(name: str, wrong: str, promise: str, files: Make, notices: Notices, *, board: str = CHIP) -> Exhibit:

@@ -128,7 +128,7 @@ EXHIBITS = (
     ),
     mixed(
         "native_ota does not compare versions",
-        "native_ota was built without the comparison of versions",
+        "the application, native_ota, was built without the comparison of versions",
         "The version that runs is not installed again.",
         application(version_check=False),
         {
