@@ -44,7 +44,7 @@ def test_what_is_broken_is_named_with_its_mend(
     monkeypatch.setenv("OTA_BENCH_HOME", str(tmp_path / "file" / "home"))
     code, told = findings(capsys, boards)
     assert code == 1
-    assert "did you mean 'esp32'" in told["boards.yaml"]["told"]
+    assert "did you mean 'esp32" in told["boards.yaml"]["told"]
     assert told["CA"]["verdict"] == "broken"
     assert told["CA"]["mend"]
 
