@@ -32,6 +32,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     check.add_argument("--json", action="store_true", help="one JSON object a finding")
     check.set_defaults(run=_check)
 
+    recover = actions.add_parser("recover", help="bring a board that is stuck into download mode, and say how it is")
+    recover.add_argument("board", metavar="BOARD|PORT")
+    recover.add_argument("--boards-file", type=Path, default=Path("boards.yaml"), metavar="FILE")
+    recover.set_defaults(run=_recover)
+
     schema = actions.add_parser("schema", help="print the JSON Schema of boards.yaml, for editors")
     schema.set_defaults(run=_schema)
 
@@ -98,6 +103,21 @@ def _check(args: argparse.Namespace) -> int:
     for name in args.names or file.boards:
         sound = show(name, check_board(file.boards[name], machine)) and sound
     return 0 if sound else 1
+
+
+def _recover(args: argparse.Namespace) -> int:
+    from bench.boards.at_hand import at_hand
+    from bench.boards.flashing import recover
+
+    with at_hand(args.board, args.boards_file, purpose="bench boards recover") as attachment:
+
+        def power_cycle() -> None:
+            attachment.supply.power(False)
+            attachment.supply.power(True)
+
+        can_cycle = "power_cycle" in attachment.board.capabilities
+        print(f"{args.board}: {recover(attachment, power_cycle=power_cycle if can_cycle else None)}")
+    return 0
 
 
 def _schema(_args: argparse.Namespace) -> int:

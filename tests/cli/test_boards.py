@@ -49,3 +49,13 @@ def test_discover_says_so_where_no_chip_answers(capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().out
     assert "/dev/nonesuch" in told
     assert "no chip was found" in told
+
+
+def test_a_stuck_board_is_recovered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTA_BENCH_LEASES", str(tmp_path / "leases"))
+    with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
+        board.write_flash(0, b"\xe9" + bytes(4096))  # half a bootloader
+        assert main(["boards", "recover", board.url]) == 0
+    assert "esp32s3" in capsys.readouterr().out.lower().replace("-", "")
