@@ -19,7 +19,6 @@ Every answer has "ok"; with false also "error", a sentence. A request that is no
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import socket
@@ -105,6 +104,8 @@ class ControlPort:
             request = json.loads(line)
         except ValueError as error:
             raise _Refused(f"not JSON: {error}") from None
+        except RecursionError:
+            raise _Refused("nested too deeply for a request") from None
         if not isinstance(request, dict) or not isinstance(request.get("do"), str):
             raise _Refused('a request is an object with "do"')
         handler = self._requests.get(request["do"])
@@ -256,7 +257,7 @@ def _flag(request: dict[str, Any], name: str) -> bool:
 def _bytes(request: dict[str, Any], name: str) -> bytes:
     try:
         return base64.b64decode(_text(request, name), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, or a plain one for what is not ASCII
         raise _Refused(f'"{name}" is not base64: {error}') from None
 
 

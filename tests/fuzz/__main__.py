@@ -31,14 +31,16 @@ class Finding(Exception):
 
 def fuzz(target: str, seed: int, numbers: range) -> None:
     """Try these inputs. Raises `Finding` for the first one that the target does not take."""
-    mutator, check = TARGETS[target].mutator(), TARGETS[target].check
-    for number in numbers:
-        data = mutator.input(seed, number)
-        try:
-            check(data)
-        except Exception as error:
-            told = "".join(traceback.format_exception(error, limit=-4))
-            raise Finding(target, seed, number, f"{told}input: {data[:200]!r}") from error
+    mutator = TARGETS[target].mutator()
+    number, data = numbers.start, b""
+    try:
+        with TARGETS[target].open() as check:
+            for number in numbers:
+                data = mutator.input(seed, number)
+                check(data)
+    except Exception as error:
+        told = "".join(traceback.format_exception(error, limit=-4))
+        raise Finding(target, seed, number, f"{told}input: {data[:200]!r}") from error
 
 
 def _portions(inputs: int) -> Iterator[range]:

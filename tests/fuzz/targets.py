@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import trustme
@@ -25,19 +24,13 @@ from bench.images.signature import SignatureBlock
 from bench.virtual.rom.slip import SlipReader, encode
 from bench.virtual.telnet import COM_PORT, TelnetReader, escape, subnegotiation
 from tests.console.consoles import Device
+from tests.fuzz.listeners import LISTENERS
 from tests.fuzz.mutate import Mutator
+from tests.fuzz.target import Target
+from tests.fuzz.written import WRITTEN
 from tests.images.samples import small_app, small_bootloader
 
 __all__ = ["TARGETS", "Target"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A parser under fire. `check` says whether it took an input or properly refused it, and raises for a finding."""
-
-    about: str
-    mutator: Callable[[], Mutator]
-    check: Callable[[bytes], bool]
 
 
 # -- console -------------------------------------------------------------------------------------------------------
@@ -311,6 +304,8 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             ),
             _telnet,
         ),
+        **WRITTEN,
+        **LISTENERS,
     }
 )
 """By name, as the command line calls them."""

@@ -15,14 +15,19 @@ from tests.fuzz.targets import TARGETS, Target
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_input_is_too_much(target: str) -> None:
-    fuzz(target, 1, range(150))
+    fuzz(target, 1, range(40 if TARGETS[target].costly else 150))
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_inputs_are_neither_all_taken_nor_all_refused(target: str) -> None:
     """Else the fuzzing would end at the first check of the format, or never reach a refusal."""
-    mutator, check = TARGETS[target].mutator(), TARGETS[target].check
-    assert {check(mutator.input(1, number)) for number in range(400)} == {True, False}
+    mutator, found = TARGETS[target].mutator(), set[bool]()
+    with TARGETS[target].open() as check:
+        for number in range(400):
+            found.add(check(mutator.input(1, number)))
+            if len(found) == 2:
+                return
+    raise AssertionError(f"all of them: {found}")
 
 
 def test_an_input_comes_back_by_its_number() -> None:

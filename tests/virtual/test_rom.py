@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from bench.virtual.chips import CHIPS
 from bench.virtual.machine import Machine
 from bench.virtual.rom.errors import checksum
 from bench.virtual.rom.slip import SlipReader, encode
+from bench.virtual.rom.writing import FlashWrite, Overfull
 from tests.virtual.benchtop import PATIENCE, echo
 
 SECTOR = 4096
@@ -257,6 +259,20 @@ def test_deflate_errors() -> None:
         host.ask(0x10, struct.pack("<IIII", 100, 1, 1024, 0))
         assert host.block(0x11, zlib.compress(bytes(50))) == OK_STUB
         assert host.ask(0x12, struct.pack("<I", 1))[1] == b"\xc8\x00"
+
+
+def test_a_block_is_inflated_no_further_than_what_was_announced() -> None:
+    """64 MiB of zeros are 64 KiB deflated."""
+    bomb = zlib.compress(bytes(64 << 20))
+    flash = Machine.assemble("esp32c3", flash_size=SECTOR).flash
+    write = FlashWrite(flash, 0, 100, deflated=True, erase_ahead=False)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Overfull):
+            write.write(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_frames_that_are_no_commands_are_ignored() -> None:

@@ -48,7 +48,8 @@ class FlashWrite:
             Overfull: a deflated stream holds more than was announced (plain blocks are padded, and cut at the end)
         """
         if self._inflate is not None:
-            data = self._inflate.decompress(data)
+            # never more than one byte too many: a block may inflate to a thousand times its size
+            data = self._inflate.decompress(data, self._end - self._at + 1)
             if self._at + len(data) > self._end:
                 raise Overfull
         data = data[: self._end - self._at]
