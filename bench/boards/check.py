@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from bench.boards.drivers import Attachment, attach
 from bench.boards.drivers.console import console_of
 from bench.boards.identify import Identity, identify
 from bench.boards.machine import Machine
+from bench.boards.opening import permission_mend
+from bench.boards.ports import holders
 from bench.console import Boot, ConsoleReader
 from bench.errors import BenchError
 
@@ -26,6 +29,10 @@ _KEPT = 1 << 16
 """Bytes of the console that are looked at."""
 
 _TEXT = frozenset(b"\t\n\r\x1b" + bytes(range(32, 127)))
+
+
+def _may_open(port: str) -> bool:
+    return os.access(port, os.R_OK | os.W_OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,9 @@ def check_machine(machine: Machine) -> Iterator[Finding]:
         yield Finding("firewall", "warning", told, "allow TCP from the boards' network to this machine")
 
 
-def check_board(board: Board, machine: Machine, *, listen: float = _LISTEN) -> Iterator[Finding]:
+def check_board(
+    board: Board, *, listen: float = _LISTEN, may_open: Callable[[str], bool] = _may_open
+) -> Iterator[Finding]:
     """Console, reset, download mode, identity and address of one board, one after the other.
 
     The board is left running what it has in flash. `listen`: seconds in which it must say something after a reset.
@@ -64,13 +73,12 @@ def check_board(board: Board, machine: Machine, *, listen: float = _LISTEN) -> I
             "port", "broken", f"{board.port} is not there", "attach the board, or see `bench boards discover`"
         )
         return
-    if local and (refused := machine.refused(board.port)) is not None:
-        told, _, mend = refused.rpartition(": ")
-        yield Finding("port", "broken", told, mend)
+    if local and not may_open(board.port):
+        yield Finding("port", "broken", f"you may not open {board.port}", permission_mend(board.port))
         return
-    if local and (holders := machine.holders(board.port)):
-        told = f"{board.port} is held by {', '.join(map(str, holders))}"
-        yield Finding("port", "broken", told, f"end it: kill {holders[0].pid}")
+    if local and (held_by := holders(board.port)):
+        told = f"{board.port} is held by {', '.join(map(str, held_by))}"
+        yield Finding("port", "broken", told, f"end it: kill {held_by[0].pid}")
         return
     try:
         # Attached with its MAC, another board at its port would only be refused; here it is to be told which one it is.

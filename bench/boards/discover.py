@@ -5,61 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-
-from serial.tools import list_ports
+from pathlib import Path
 
 from bench.boards.board import CHIPS
 from bench.boards.identify import Identity, identify
-from bench.boards.machine import Machine
+from bench.boards.ports import Port, holders
 from bench.errors import BoardLost
 
-__all__ = ["AttachedPort", "Discovered", "attached_ports", "discover", "entry"]
-
-
-@dataclass(frozen=True, slots=True)
-class AttachedPort:
-    """A serial port of this machine; what USB tells of it is empty where it is on no USB."""
-
-    device: str
-    usb_ids: str = ""
-    """``10c4:ea60``."""
-    usb_serial: str = ""
-    usb_location: str = ""
-    product: str = ""
+__all__ = ["Discovered", "discover", "entry"]
 
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
     """A port, and the chip at it or why none was found."""
 
-    port: AttachedPort
+    port: Port
     identity: Identity | None
     problem: str = ""
 
 
-def attached_ports() -> tuple[AttachedPort, ...]:
-    """The USB serial ports of this machine; ports that are on no USB are never probed unasked."""
-    return tuple(
-        AttachedPort(
-            device=info.device,
-            usb_ids=f"{info.vid:04x}:{info.pid:04x}",
-            usb_serial=info.serial_number or "",
-            usb_location=(info.location or "").partition(":")[0],
-            product=info.product or "",
-        )
-        for info in sorted(list_ports.comports())
-        if info.vid is not None and info.pid is not None
-    )
-
-
 def discover(
-    ports: Iterable[AttachedPort], machine: Machine, *, ask: Callable[[str], Identity] = identify
+    ports: Iterable[Port], *, ask: Callable[[str], Identity] = identify, proc: Path = Path("/proc")
 ) -> Iterator[Discovered]:
     """Ask the chip at each port who it is; a port that another process holds is left alone."""
     for port in ports:
-        holders = machine.holders(port.device) if port.device.startswith("/") else ()
-        if holders:
-            yield Discovered(port, None, f"in use by {', '.join(map(str, holders))}")
+        held_by = holders(port.device, proc) if port.device.startswith("/") else ()
+        if held_by:
+            yield Discovered(port, None, f"in use by {', '.join(map(str, held_by))}")
             continue
         try:
             yield Discovered(port, ask(port.device))
@@ -87,11 +59,11 @@ def entry(found: Discovered, taken: Collection[str] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _port_lines(port: AttachedPort) -> list[str]:
-    if len(port.usb_serial) > 4:  # cheap bridges all say 0001
-        return ["    usb:", f'      serial: "{port.usb_serial}"']
-    if re.fullmatch(r"[0-9]+-[0-9]+(\.[0-9]+)*", port.usb_location):
-        return ["    usb:", f"      location: {port.usb_location}"]
+def _port_lines(port: Port) -> list[str]:
+    if len(port.serial) > 4:  # cheap bridges all say 0001
+        return ["    usb:", f'      serial: "{port.serial}"']
+    if re.fullmatch(r"[0-9]+-[0-9]+(\.[0-9]+)*", port.location):
+        return ["    usb:", f"      location: {port.location}"]
     return [f"    port: {port.device}"]
 
 

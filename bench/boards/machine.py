@@ -1,4 +1,4 @@
-"""What this machine does to a board's port: who holds it, who may open it, which services and firewalls interfere.
+"""What on this machine interferes with boards: services, firewalls, bridges without a driver.
 
 Everything is read from /proc, /sys and /etc (proc(5), sysfs(5)); `root` is where these are looked for.
 """
@@ -6,8 +6,7 @@ Everything is read from /proc, /sys and /etc (proc(5), sysfs(5)); `root` is wher
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,23 +46,11 @@ class UsbDevice:
     module: str
 
 
-def _may_open(port: str) -> bool:
-    return os.access(port, os.R_OK | os.W_OK)
-
-
 @dataclass(frozen=True, slots=True)
 class Machine:
     """This machine, as its pseudo file systems show it."""
 
     root: Path = Path("/")
-    may_open: Callable[[str], bool] = _may_open
-
-    def holders(self, port: str) -> tuple[Process, ...]:
-        """The other processes that have the device open; only those are seen that this user may look into."""
-        with suppress(OSError):
-            wanted = os.stat(port).st_rdev
-            return tuple(process for process in self._processes() if self._holds(process.pid, wanted))
-        return ()
 
     def running(self, command: str) -> Process | None:
         """A process with that name (as /proc/PID/comm has it, cut at 15 characters)."""
@@ -96,42 +83,11 @@ class Machine:
                 found.append(UsbDevice(folder.name, vendor, _line(folder / "product"), DRIVERS[vendor]))
         return tuple(found)
 
-    def refused(self, port: str) -> str | None:
-        """Why this user may not open the device, with the mend; None where it may."""
-        if self.may_open(port):
-            return None
-        try:
-            status = os.stat(port)
-        except OSError as error:
-            return f"{port}: {error.strerror}"
-        group = self._group(status.st_gid)
-        mode = stat.filemode(status.st_mode)
-        return (
-            f"you may not open {port} ({mode}, group {group}): "
-            f"sudo usermod -aG {group} {os.environ.get('USER', '$USER')}, then log in again"
-        )
-
-    def _group(self, number: int) -> str:
-        with suppress(OSError, UnicodeDecodeError):
-            for line in (self.root / "etc/group").read_text(encoding="utf-8").splitlines():
-                name, _, rest = line.partition(":")
-                if rest.split(":")[1:2] == [str(number)]:
-                    return name
-        return str(number)
-
     def _processes(self) -> Iterator[Process]:
         own = os.getpid()
         for folder in (self.root / "proc").glob("[0-9]*"):
             if int(folder.name) != own and (command := _line(folder / "comm")):
                 yield Process(int(folder.name), command)
-
-    def _holds(self, pid: int, device: int) -> bool:
-        with suppress(OSError):
-            for link in (self.root / f"proc/{pid}/fd").iterdir():
-                with suppress(OSError):
-                    if os.stat(link).st_rdev == device:
-                        return True
-        return False
 
 
 def _line(path: Path) -> str:

@@ -16,7 +16,7 @@ from bench.errors import BenchError, BoardBusy, BoardLost
 if sys.platform != "win32":
     import grp
 
-__all__ = ["complaint", "open_port"]
+__all__ = ["complaint", "open_port", "permission_mend"]
 
 _BUSY = (errno.EBUSY, errno.EAGAIN)
 """TIOCEXCL by somebody who is not root; flock by pyserial's or esptool's `exclusive`."""
@@ -58,7 +58,7 @@ def complaint(device: str, error: OSError) -> BenchError:
     if error.errno in _BUSY:
         return BoardBusy(f"the port {device} is held by {_held_by(device)}; end it, or take another board")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return BenchError(f"the port {device} may not be opened: permission denied; {_mend(device)}")
+        return BenchError(f"the port {device} may not be opened: permission denied; {permission_mend(device)}")
     return BoardLost(f"the port {device} cannot be opened: {error}")
 
 
@@ -67,7 +67,8 @@ def _held_by(device: str) -> str:
     return ", ".join(map(str, found)) if found else "another process, which only its user or root can see"
 
 
-def _mend(device: str) -> str:
+def permission_mend(device: str) -> str:
+    """What lets this user open a device that he may not open."""
     group = "dialout"
     if sys.platform != "win32":
         with suppress(OSError, KeyError):

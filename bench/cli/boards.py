@@ -43,37 +43,37 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _discover(args: argparse.Namespace) -> int:
     from bench.boards.boards_file import BoardsFile
-    from bench.boards.discover import AttachedPort, attached_ports, discover, entry
-    from bench.boards.machine import Machine
+    from bench.boards.discover import discover, entry
+    from bench.boards.ports import Port, machine_ports
 
-    machine = Machine()
-    ports = [AttachedPort(port) for port in args.port] if args.port else attached_ports()
+    # a port that is on no USB is never probed unasked
+    ports = [Port(port) for port in args.port] if args.port else [port for port in machine_ports()() if port.usb]
     path = Path(args.boards_file)
     taken = set(BoardsFile.load(path).boards) if path.exists() else set()
     any_chip, entries = False, []
-    for found in discover(ports, machine):
+    for found in discover(ports):
         chip = found.identity
         any_chip = any_chip or chip is not None
         if args.json:
             print(json.dumps(dataclasses.asdict(found)), flush=True)
             continue
         told = found.problem if chip is None else f"{chip.chip} {chip.revision}  {chip.mac}  flash {chip.flash_size}"
-        usb = " ".join(filter(None, (found.port.usb_ids, found.port.product)))
+        ids = f"{found.port.vid:04x}:{found.port.pid:04x}" if found.port.usb else ""
+        usb = " ".join(filter(None, (ids, found.port.product)))
         print(f"{found.port.device:24} {usb:32} {told}", flush=True)
         if chip is not None:
             entries.append(entry(found, taken))
             taken.add(entries[-1].split(":")[0].strip())
     if not args.json:
-        print("\nboards:\n" + "".join(entries) if entries else _nothing(machine), end="" if entries else "\n")
+        print("\nboards:\n" + "".join(entries) if entries else _nothing(), end="" if entries else "\n")
     return 0 if any_chip else 1
 
 
-def _nothing(machine: object) -> str:
+def _nothing() -> str:
     from bench.boards.check import check_machine
     from bench.boards.machine import Machine
 
-    assert isinstance(machine, Machine)
-    known = [f"{finding.told}: {finding.mend}" for finding in check_machine(machine)]
+    known = [f"{finding.told}: {finding.mend}" for finding in check_machine(Machine())]
     return "\n".join(["no chip was found; is the cable one for data?", *known])
 
 
@@ -83,7 +83,7 @@ def _check(args: argparse.Namespace) -> int:
     from bench.boards.machine import Machine
     from bench.errors import BenchError
 
-    file, machine = BoardsFile.load(Path(args.boards_file)), Machine()
+    file = BoardsFile.load(Path(args.boards_file))
     for name in args.names:
         if name not in file.boards:
             raise BenchError(f"{file.path} has no board {name!r}; it names {', '.join(file.boards)}")
@@ -99,9 +99,9 @@ def _check(args: argparse.Namespace) -> int:
                 print(f"{who:18} {finding.verdict:8} {finding.step}: {finding.told}{mend}", flush=True)
         return sound
 
-    sound = show("this machine", check_machine(machine))
+    sound = show("this machine", check_machine(Machine()))
     for name in args.names or file.boards:
-        sound = show(name, check_board(file.boards[name], machine)) and sound
+        sound = show(name, check_board(file.boards[name])) and sound
     return 0 if sound else 1
 
 

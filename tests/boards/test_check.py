@@ -17,10 +17,11 @@ import pytest
 from bench.boards.board import Board
 from bench.boards.boards_file import BoardsFile
 from bench.boards.check import Finding, check_board, check_machine
-from bench.boards.discover import AttachedPort, Discovered, discover, entry
+from bench.boards.discover import Discovered, discover, entry
 from bench.boards.drivers import VirtualBoard
 from bench.boards.identify import Identity
 from bench.boards.machine import Machine
+from bench.boards.ports import Port
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BoardLost
 from bench.server import Authority
@@ -55,7 +56,7 @@ def by_step(findings: Iterator[Finding]) -> dict[str, Finding]:
     return {finding.step: finding for finding in findings}
 
 
-def test_a_board_that_works_passes_every_step(root: Path, tmp_path: Path) -> None:
+def test_a_board_that_works_passes_every_step(tmp_path: Path) -> None:
     write_build(
         VirtualBuild(chip="esp32s3", app="simple_ota", version="1", ca_pem=Authority.throwaway().ca_pem),
         tmp_path / "build",
@@ -63,7 +64,7 @@ def test_a_board_that_works_passes_every_step(root: Path, tmp_path: Path) -> Non
     build = Build.load(tmp_path / "build")
     with VirtualBoard(MODEL) as board:
         flash(board, build)
-        found = by_step(check_board(remote(board, server_host="127.0.0.2"), Machine(root), listen=20))
+        found = by_step(check_board(remote(board, server_host="127.0.0.2"), listen=20))
     assert {step: finding.verdict for step, finding in found.items()} == {
         "port": "ok",
         "download mode": "ok",
@@ -73,8 +74,8 @@ def test_a_board_that_works_passes_every_step(root: Path, tmp_path: Path) -> Non
     assert "esp32s3 v0.2, MAC f4:12:fa:b0:f5:a4, flash 8MB" in found["download mode"].told
 
 
-def test_a_blank_board_is_no_broken_one(lab: VirtualBoard, root: Path) -> None:
-    found = by_step(check_board(remote(lab), Machine(root), listen=20))
+def test_a_blank_board_is_no_broken_one(lab: VirtualBoard) -> None:
+    found = by_step(check_board(remote(lab), listen=20))
     assert (found["console"].verdict, found["console"].told) == ("warning", "its flash holds no bootloader")
 
 
@@ -88,24 +89,23 @@ def test_a_blank_board_is_no_broken_one(lab: VirtualBoard, root: Path) -> None:
     ],
 )
 def test_what_boards_yaml_says_wrongly_is_broken(
-    lab: VirtualBoard, root: Path, fields: dict[str, str], step: str, mend: str
+    lab: VirtualBoard, fields: dict[str, str], step: str, mend: str
 ) -> None:
-    finding = by_step(check_board(remote(lab, **fields), Machine(root), listen=20))[step]
+    finding = by_step(check_board(remote(lab, **fields), listen=20))[step]
     assert finding.verdict == "broken"
     assert mend in finding.mend
 
 
-def test_a_port_that_is_not_there_ends_the_check(root: Path) -> None:
-    (finding,) = check_board(Board("desk", "esp32", "serial", "/dev/nonesuch"), Machine(root))
+def test_a_port_that_is_not_there_ends_the_check() -> None:
+    (finding,) = check_board(Board("desk", "esp32", "serial", "/dev/nonesuch"))
     assert (finding.verdict, finding.told) == ("broken", "/dev/nonesuch is not there")
 
 
-def test_a_port_that_may_not_be_opened_names_the_group(root: Path, tmp_path: Path) -> None:
+def test_a_port_that_may_not_be_opened_names_the_group(tmp_path: Path) -> None:
     port = tmp_path / "ttyUSB0"
     port.touch()
-    put(root, "etc/group", f"dialout:x:{port.stat().st_gid}:\n")
-    (finding,) = check_board(Board("desk", "esp32", "serial", str(port)), Machine(root, lambda _: False))
-    assert finding.mend.startswith("sudo usermod -aG dialout")
+    (finding,) = check_board(Board("desk", "esp32", "serial", str(port)), may_open=lambda _: False)
+    assert finding.mend.startswith("`sudo usermod -aG ")
 
 
 _HOLD = "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY); print(flush=True); sys.stdin.read()"
@@ -118,9 +118,9 @@ def test_a_port_in_use_names_its_holder() -> None:
     with Popen([sys.executable, "-c", _HOLD, port], stdin=PIPE, stdout=PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        (finding,) = check_board(Board("desk", "esp32", "serial", port), Machine())
+        (finding,) = check_board(Board("desk", "esp32", "serial", port))
         assert finding.verdict == "broken"
-        assert f"(pid {holder.pid})" in finding.told
+        assert f"pid {holder.pid} (" in finding.told
         assert finding.mend == f"end it: kill {holder.pid}"
         holder.communicate()
     os.close(ours)
@@ -132,12 +132,12 @@ class _Silent(socketserver.BaseRequestHandler):
             pass
 
 
-def test_a_port_where_nobody_answers_says_how_to_reach_download_mode(root: Path) -> None:
+def test_a_port_where_nobody_answers_says_how_to_reach_download_mode() -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Silent) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         board = Board("desk", "esp32s3", "rfc2217", f"rfc2217://127.0.0.1:{server.server_address[1]}")
-        found = by_step(check_board(board, Machine(root)))
+        found = by_step(check_board(board))
         server.shutdown()
     assert found["download mode"].verdict == "broken"
     assert "hold BOOT" in found["download mode"].mend
@@ -165,10 +165,10 @@ def test_a_commented_rule_is_no_rule(root: Path) -> None:
     assert not Machine(root).modem_manager_ignores("303a")
 
 
-def test_discovery_asks_the_chip_and_its_entry_can_be_pasted(lab: VirtualBoard, root: Path) -> None:
-    (found,) = discover([AttachedPort(lab.port)], Machine(root))
+def test_discovery_asks_the_chip_and_its_entry_can_be_pasted(lab: VirtualBoard) -> None:
+    (found,) = discover([Port(lab.port)])
     assert found.identity == Identity("esp32s3", "v0.2", "f4:12:fa:b0:f5:a4", "8MB")
-    url = Discovered(AttachedPort("rfc2217://127.0.0.1:4000"), found.identity)
+    url = Discovered(Port("rfc2217://127.0.0.1:4000"), found.identity)
     file = BoardsFile.parse(("boards:\n" + entry(url)).encode())
     assert file.boards["esp32s3-f5a4"].port == "rfc2217://127.0.0.1:4000"
     assert file.boards["esp32s3-f5a4"].mac == "f4:12:fa:b0:f5:a4"
@@ -177,25 +177,25 @@ def test_discovery_asks_the_chip_and_its_entry_can_be_pasted(lab: VirtualBoard, 
 @pytest.mark.parametrize(
     ("port", "line"),
     [
-        (AttachedPort("/dev/ttyACM0", "303a:1001", "F4:12:FA:B0:F5:A4", "1-2"), '      serial: "F4:12:FA:B0:F5:A4"'),
-        (AttachedPort("/dev/ttyUSB0", "1a86:7523", "", "1-2.3"), "      location: 1-2.3"),
-        (AttachedPort("/dev/ttyUSB0", "10c4:ea60", "0001", "1-2.3"), "      location: 1-2.3"),
-        (AttachedPort("/dev/ttyS4"), "    port: /dev/ttyS4"),
+        (Port("/dev/ttyACM0", 0x303A, 0x1001, "F4:12:FA:B0:F5:A4", "1-2"), '      serial: "F4:12:FA:B0:F5:A4"'),
+        (Port("/dev/ttyUSB0", 0x1A86, 0x7523, "", "1-2.3"), "      location: 1-2.3"),
+        (Port("/dev/ttyUSB0", 0x10C4, 0xEA60, "0001", "1-2.3"), "      location: 1-2.3"),
+        (Port("/dev/ttyS4"), "    port: /dev/ttyS4"),
     ],
 )
-def test_a_board_is_called_by_what_stays(port: AttachedPort, line: str) -> None:
+def test_a_board_is_called_by_what_stays(port: Port, line: str) -> None:
     text = entry(Discovered(port, Identity("esp32s3", "v0.2", "f4:12:fa:b0:f5:a4", "8MB")), {"esp32s3-f5a4"})
     assert line in text.splitlines()
     assert list(BoardsFile.parse(b"boards:\n" + text.encode()).boards) == ["esp32s3-f5a4-2"]
 
 
-def test_one_silent_port_does_not_end_the_discovery(root: Path) -> None:
+def test_one_silent_port_does_not_end_the_discovery() -> None:
     def ask(port: str) -> Identity:
         if port == "/dev/a":
             raise BoardLost("/dev/a: no serial data received")
         return Identity("esp32c3", "v0.4", "01:02:03:04:05:06", "4MB")
 
-    first, second = discover([AttachedPort("/dev/a"), AttachedPort("/dev/b")], Machine(root), ask=ask)
+    first, second = discover([Port("/dev/a"), Port("/dev/b")], ask=ask)
     assert (first.identity, first.problem) == (None, "/dev/a: no serial data received")
     assert second.identity is not None
 
@@ -203,7 +203,7 @@ def test_one_silent_port_does_not_end_the_discovery(root: Path) -> None:
 def test_a_port_that_is_held_is_not_disturbed(root: Path) -> None:
     ours, theirs = pty.openpty()
     port = os.ttyname(theirs)
-    put(root, "proc/4711/comm", "minicom\n")
+    put(root, "proc/4711/cmdline", "minicom\0-D\0")
     (root / "proc/4711/fd").mkdir()
     (root / "proc/4711/fd/3").symlink_to(port)
     assert stat.S_ISCHR(os.stat(port).st_mode)
@@ -211,7 +211,7 @@ def test_a_port_that_is_held_is_not_disturbed(root: Path) -> None:
     def ask(port: str) -> Identity:
         raise AssertionError(f"{port} was disturbed")
 
-    (found,) = discover([AttachedPort(port)], Machine(root), ask=ask)
-    assert found.problem == "in use by minicom (pid 4711)"
+    (found,) = discover([Port(port)], ask=ask, proc=root / "proc")
+    assert found.problem == "in use by pid 4711 (minicom -D)"
     os.close(ours)
     os.close(theirs)
