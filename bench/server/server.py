@@ -91,6 +91,8 @@ class OtaServer:
         self._patience = patience
         self.guard: Callable[[bytes], None] | None = None
         """Sees the bytes of all that is published, and raises where they must not reach the board."""
+        self.keep: Callable[[bytes], object] | None = None
+        """Is given the bytes of all that was published, for whoever keeps evidence."""
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._desk: Desk | None = None
@@ -153,6 +155,8 @@ class OtaServer:
         url = f"{published.door.scheme}://{host}:{port}{quote(published.path)}"
         for fault in faults:
             url = fault.address(url)
+        if self.keep is not None:
+            self.keep(published.data)
         release = Release(url, published.path, len(data), published.sha256)
         self.timeline.append(
             "server",

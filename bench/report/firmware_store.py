@@ -1,0 +1,112 @@
+"""The firmware of a run: each distinct image once, and each build with what it was configured by.
+
+    images/<sha256>.bin       the bytes of an image that was flashed or published; `images.json` of a scenario names it
+    sdkconfig/<sha256>.txt    the configuration of a build, with its secrets hidden
+    builds.jsonl              every build, with the images that it was flashed from and its configuration, one a line
+
+A run has few builds and many scenarios, so this costs a run what its first scenario costs. The images are as the board
+got them: what is compiled into one, be it a password, is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+
+from bench.builds import Build
+from bench.builds.sdkconfig import Sdkconfig, Value, as_text
+from bench.errors import BenchError
+from bench.server.redact import HIDDEN, is_secret, redacted_url
+
+__all__ = ["FirmwareStore", "redacted_sdkconfig"]
+
+
+class FirmwareStore:
+    """Keeps the firmware of the run in this folder; any number of processes may do so at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._images: set[str] = set()
+        self._builds: set[Path] = set()
+
+    def keep_image(self, data: bytes) -> str:
+        """Keep an image; its SHA-256. `BenchError` where it cannot be written."""
+        digest = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            if digest not in self._images:
+                self._write(self._folder / "images" / f"{digest}.bin", data)
+                self._images.add(digest)
+        return digest
+
+    def keep_build(self, build: Build) -> None:
+        """Keep what a build is flashed from, and its configuration. `BenchError` where it cannot be read or written."""
+        with self._lock:
+            if build.path in self._builds:
+                return
+            self._builds.add(build.path)
+        files = []
+        for file in build.flash_files:
+            try:
+                data = file.path.read_bytes()
+            except OSError as error:
+                raise BenchError(f"cannot keep {file.path}: {error.strerror}") from None
+            told = {"part": file.part, "name": file.path.name, "offset": file.offset, "size": len(data)}
+            files.append({**told, "sha256": self.keep_image(data)})
+        facts = {
+            "path": str(build.path),
+            "target": build.target,
+            "project_name": build.project_name,
+            "version": build.version,
+            "idf_version": build.idf_ver,
+            "files": files,
+            "sdkconfig": self._keep_sdkconfig(build.sdkconfig) if build.sdkconfig else None,
+        }
+        self._append(self._folder / "builds.jsonl", json.dumps(facts) + "\n")
+
+    def _keep_sdkconfig(self, config: Sdkconfig) -> str:
+        data = as_text(redacted_sdkconfig(config)).encode()
+        digest = hashlib.sha256(data).hexdigest()
+        self._write(self._folder / "sdkconfig" / f"{digest}.txt", data)
+        return digest
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """A file whose name is its digest: whoever wrote it first wrote the same."""
+        if path.exists():
+            return
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            part.write_bytes(data)
+            part.replace(path)
+        except OSError as error:
+            raise BenchError(f"cannot keep {path}: {error.strerror}") from None
+
+    def _append(self, path: Path, line: str) -> None:
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(file, line.encode())
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise BenchError(f"cannot note the build in {path}: {error.strerror}") from None
+
+
+def redacted_sdkconfig(config: Sdkconfig) -> Sdkconfig:
+    """The configuration without its secrets: names of networks, passwords, keys, tokens, credentials in URLs."""
+    return {name: _redacted(name, value) for name, value in config.items()}
+
+
+def _redacted(name: str, value: Value) -> Value:
+    if not isinstance(value, str) or not value:
+        return value  # what is on or off, or a number, is no secret
+    if is_secret(name) or "SSID" in name.upper() or "PRIVATE KEY" in value:
+        return HIDDEN
+    try:
+        return redacted_url(value) if "://" in value else value
+    except ValueError:  # no URL, then; it may hold anything
+        return HIDDEN
