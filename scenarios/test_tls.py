@@ -11,6 +11,7 @@ from bench.server import (
     Fault,
     Intermediate,
     MissingIntermediate,
+    Namesake,
     NotYetValid,
     SelfSigned,
     SilentHandshake,
@@ -26,6 +27,7 @@ OTHER_NAME = "The certificate Common Name (CN) does not match with the expected 
 
 UNSOUND = {
     "another_ca": (WrongCertificate(), UNTRUSTED),
+    "namesake": (Namesake(), UNTRUSTED),
     "self_signed": (SelfSigned(), UNTRUSTED),
     "no_intermediate": (MissingIntermediate(), UNTRUSTED),
     "another_name": (WrongName(), OTHER_NAME),
@@ -76,6 +78,35 @@ def test_a_server_whose_root_is_not_in_the_bundle_is_refused(ota: Ota, release: 
         said(text="mbedtls_ssl_handshake returned -0x3000"),
     )
     ota.expect_absent(happened("server", "request"), said(text="Certificate validated"))
+    ota.expect_later_update(release)
+
+
+MATCHED = {
+    "v5.3.1": "PK verify failed with error FFFFB200",  # MBEDTLS_ERR_ECP_VERIFY_FAILED, -0x4E00
+    "v5.5": "Certificate matched but signature verification failed",
+    "v6.0": "PSA signature verification failed with error 0xffffff6b (decimal: -149)",
+}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=release, marks=pytest.mark.firmware(cert_bundle=True, idf_ver=release))
+        for release, line in MATCHED.items()
+    ],
+)
+def test_a_root_with_another_s_name_is_found_out_by_its_key(ota: Ota, release: Draft, line: str) -> None:
+    """The bundle is searched by name alone; a server's authority that only has the name is refused by its signature."""
+    ota.start(release.version("2").served(Namesake()))
+
+    ota.expect(START, forbid(CONNECTED))
+    ota.expect_refused("ESP HTTPS OTA Begin failed")
+    ota.expect_seen(
+        said(tag="esp-x509-crt-bundle", text=line),
+        said(tag="esp-x509-crt-bundle", text="Failed to verify certificate"),
+        said(text="mbedtls_ssl_handshake returned -0x3000"),
+    )
+    ota.expect_absent(happened("server", "request"), said(text="No matching trusted root certificate found"))
     ota.expect_later_update(release)
 
 

@@ -63,14 +63,16 @@ def credentials(kind: Certificate, issuer: Issuer, host: str) -> bytes:
         case "self-signed":
             return _pem(*_leaf(None, host))
         case "foreign":
-            return _pem(*_leaf(_root("nobody trusts this"), host))
+            return _pem(*_leaf(_root(_unit("nobody trusts this")), host))
+        case "namesake":
+            return _pem(*_leaf(_root(issuer.certificate.subject), host))
         case "intermediate" | "missing-intermediate":
-            middle = _authority(issuer, "intermediate CA", ec.generate_private_key(ec.SECP256R1()))
+            middle = _authority(issuer, _unit("intermediate CA"), ec.generate_private_key(ec.SECP256R1()))
             key, leaf = _leaf(middle, host)
             return _pem(key, leaf, *((middle.certificate,) if kind == "intermediate" else ()))
         case "cross-signed":
-            root = _root("new root")
-            crossed = _authority(issuer, "new root", root.key)
+            root = _root(_unit("new root"))
+            crossed = _authority(issuer, root.certificate.subject, root.key)
             # The cross certificate goes first: mbedTLS follows the first issuer that fits, and does not come back.
             return _pem(*_leaf(root, host), crossed.certificate, root.certificate)
         case "own":
@@ -86,7 +88,7 @@ def _leaf(
     board of those ESP-IDF releases would refuse an address that is written properly.
     """
     key = ec.generate_private_key(ec.SECP256R1()) if key is None else key
-    subject = _name("ota-bench server", None)
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "ota-bench server")])
     first, last = valid if valid is not None else (_LONG_AGO, datetime.now(UTC) + _LIFE)
     if issuer is not None:
         last = min(last, issuer.certificate.not_valid_after_utc)
@@ -97,15 +99,15 @@ def _leaf(
     return key, builder.sign(key if issuer is None else issuer.key, hashes.SHA256())
 
 
-def _root(unit: str) -> Issuer:
+def _root(name: x509.Name) -> Issuer:
     """An authority of the moment."""
-    return _authority(None, unit, ec.generate_private_key(ec.SECP256R1()))
+    return _authority(None, name, ec.generate_private_key(ec.SECP256R1()))
 
 
-def _authority(issuer: Issuer | None, unit: str, key: ec.EllipticCurvePrivateKey) -> Issuer:
+def _authority(issuer: Issuer | None, name: x509.Name, key: ec.EllipticCurvePrivateKey) -> Issuer:
     """An authority for that key; one without issuer signs itself."""
     valid = (_LONG_AGO, datetime.now(UTC) + _LIFE)
-    builder = _builder(_name("ota-bench", unit), key, issuer, valid)
+    builder = _builder(name, key, issuer, valid)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)  # keyCertSign and cRLSign
     builder = builder.add_extension(usage, critical=True)
@@ -133,11 +135,10 @@ def _builder(
     )
 
 
-def _name(organization: str, unit: str | None) -> x509.Name:
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)]
-    if unit is not None:
-        attributes.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
-    return x509.Name(attributes)
+def _unit(name: str) -> x509.Name:
+    """What an authority is called that the bench makes."""
+    attributes = {NameOID.ORGANIZATION_NAME: "ota-bench", NameOID.ORGANIZATIONAL_UNIT_NAME: name}
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes.items()])
 
 
 def _names(host: str) -> list[x509.GeneralName]:

@@ -26,6 +26,7 @@ from bench.server import (
     Fault,
     Intermediate,
     MissingIntermediate,
+    Namesake,
     NotFound,
     NotYetValid,
     OtaServer,
@@ -45,6 +46,7 @@ from tests.server.conftest import Client
 SOUND = [RsaCertificate(), Intermediate(), CrossSigned(), TlsOnly("1.2"), TlsOnly("1.3")]
 UNSOUND = {  # OpenSSL's X509_V_ERR_*
     WrongCertificate(): 20,
+    Namesake(): 20,
     Expired(): 10,
     NotYetValid(): 9,
     WrongName(): 64,

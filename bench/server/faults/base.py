@@ -27,6 +27,7 @@ __all__ = ["Certificate", "Door", "Fault", "Tls", "door_of"]
 Certificate: TypeAlias = Literal[
     "own",
     "foreign",
+    "namesake",
     "expired",
     "not-yet-valid",
     "wrong-name",

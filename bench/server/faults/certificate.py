@@ -12,6 +12,7 @@ __all__ = [
     "Expired",
     "Intermediate",
     "MissingIntermediate",
+    "Namesake",
     "NotYetValid",
     "RsaCertificate",
     "SelfSigned",
@@ -38,6 +39,14 @@ class WrongCertificate(_Presents):
 
     name = "wrong-certificate"
     certificate = "foreign"
+
+
+@dataclass(frozen=True)
+class Namesake(_Presents):
+    """the server presents a certificate of an authority that has the trusted one's name, and another key"""
+
+    name = "namesake"
+    certificate = "namesake"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """mbedTLS's error codes, without their sign, and which of them stands for a failure of OpenSSL.
 
-Sources: mbedtls/include/mbedtls/{ssl,x509,net_sockets}.h.
+Sources: mbedtls/include/mbedtls/{ecp,ssl,x509,net_sockets}.h; psa/crypto_values.h.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ NET_CONN_RESET = 0x0050
 X509_INVALID_FORMAT = 0x2180
 X509_CERT_VERIFY_FAILED = 0x2700
 X509_FATAL_ERROR = 0x3000
+ECP_VERIFY_FAILED = 0x4E00
 SSL_BAD_PROTOCOL_VERSION = 0x6E80
 SSL_INVALID_RECORD = 0x7200
 SSL_CONN_EOF = 0x7280
 SSL_FATAL_ALERT_MESSAGE = 0x7780
 SSL_PEER_CLOSE_NOTIFY = 0x7880
+
+PSA_ERROR_INVALID_SIGNATURE = -149
+"""With its sign, as PSA's codes are told."""
 
 
 def handshake_code(failure: OSError) -> int:

@@ -240,8 +240,7 @@ class Transport:
             flags = x509.flags_of_openssl(failure.verify_code)
             if self._trust.bundle and flags == x509.NOT_TRUSTED:
                 code = mbedtls.X509_FATAL_ERROR
-                self._log.info(_BUNDLE_TAG, "No matching trusted root certificate found")
-                self._log.error(_BUNDLE_TAG, "Failed to verify certificate")
+                self._bundle_refuses(matched=failure.verify_code == x509.BAD_SIGNATURE)
         self._log.error(_MBEDTLS_TAG, f"mbedtls_ssl_handshake returned -0x{code:04X}")
         if self._trust.ca_pem is not None:
             if flags:
@@ -250,6 +249,25 @@ class Transport:
             else:
                 self._log.info(_MBEDTLS_TAG, "Certificate verified.")
         return EspErr.ESP_FAIL
+
+    def _bundle_refuses(self, *, matched: bool) -> None:
+        """esp_crt_verify_callback and esp_crt_check_signature; each release has its own of these wordings.
+
+        Args:
+            matched: an authority of the bundle has the name of the issuer, but not the key; taken to be an EC key
+        """
+        if matched:
+            invalid = mbedtls.PSA_ERROR_INVALID_SIGNATURE
+            for said in (
+                f"PK verify failed with error {-mbedtls.ECP_VERIFY_FAILED & 0xFFFFFFFF:X}",
+                f"PK verify failed with error 0x{mbedtls.ECP_VERIFY_FAILED:x}",
+                f"PSA signature verification failed with error 0x{invalid & 0xFFFFFFFF:x} (decimal: {invalid})",
+                "Certificate matched but signature verification failed",
+            ):
+                self._log.error(_BUNDLE_TAG, said)
+        else:
+            self._log.info(_BUNDLE_TAG, "No matching trusted root certificate found")
+        self._log.error(_BUNDLE_TAG, "Failed to verify certificate")
 
     # -- traffic
 

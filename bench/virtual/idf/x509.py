@@ -10,6 +10,7 @@ import ipaddress
 from typing import Any
 
 __all__ = [
+    "BAD_SIGNATURE",
     "NAME_MISMATCHES",
     "SELF_SIGNED_LEAF",
     "common_name_matches",
@@ -26,6 +27,9 @@ EXT_KEY_USAGE = 0x1000
 FUTURE = 0x0200
 BAD_MD = 0x4000
 BAD_KEY = 0x010000
+
+BAD_SIGNATURE = 7
+"""X509_V_ERR_CERT_SIGNATURE_FAILURE"""
 
 SELF_SIGNED_LEAF = 18
 """X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT"""

@@ -23,7 +23,11 @@ EXHIBITS = (
         {
             "UPDATE_BOOT_PARTITION must not come": (
                 "test_tls::test_an_unsound_certificate_is_refused[another_ca]",
+                "test_tls::test_an_unsound_certificate_is_refused[namesake]",
                 "test_tls::test_an_unsound_certificate_is_refused[self_signed]",
+                "test_tls::test_a_root_with_another_s_name_is_found_out_by_its_key[v5.3.1]",
+                "test_tls::test_a_root_with_another_s_name_is_found_out_by_its_key[v5.5]",
+                "test_tls::test_a_root_with_another_s_name_is_found_out_by_its_key[v6.0]",
                 "test_tls::test_a_server_whose_root_is_not_in_the_bundle_is_refused",
                 "test_server_refused::test_a_certificate_of_another_ca_is_refused",
             ),
