@@ -18,16 +18,6 @@ EXHIBITS = (
         {"after the cut version": (f"{_SWEEP}[update]", f"{_SWEEP}[plain]")},
     ),
     mixed(
-        "erases both entries, and loses its power",
-        "the application erases both otadata entries before it writes the switch, which only a power cut shows",
-        "After a power cut the old version runs, or the whole new one.",
-        application(defect=Defect.BOTH_ENTRIES_ERASED),
-        {
-            "after the cut": (f"{_SWEEP}[anti_rollback]",),
-            "without any power cut the board resets for ever": (f"{_SWEEP}[rollback]",),
-        },
-    ),
-    mixed(
         "never confirms, and loses its power",
         "the application never confirms itself, so that the next power-on takes a good update back",
         "After a power cut the next update succeeds.",
