@@ -6,7 +6,11 @@
     images.json      name, size and SHA-256 of every image that was published or flashed
     outcome.json     how it ended
 
-What grows is appended, and handed to the operating system at once; what is replaced is replaced whole.
+What grows is appended, and written in pieces: what came is on its way to the file `WITHIN` seconds later at most, by a
+thread of its own, so that neither the board's console nor the server waits for a disk. `close` writes the rest. So
+a run that fails or is ended by a signal leaves all of it, and one that is killed outright may lose the last moment:
+the lines before that are whole, and so is the last one unless the system was just writing it. What is replaced is
+replaced whole.
 """
 
 from __future__ import annotations
@@ -14,22 +18,30 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from bench.errors import BenchError
+from bench.report.growing import Behind, Growing, cannot_write
+from bench.report.run import replace_json
 from bench.timeline import Entry, Timeline, to_json
 
 __all__ = ["Evidence"]
+
+WITHIN = 0.05
+"""Seconds that something may wait to be written."""
+
+T = TypeVar("T")
 
 
 class Evidence:
     """The evidence of one scenario; a context manager.
 
-    What cannot be written is a `BenchError`: at once where the caller wrote it, and from `close` where it was an
-    entry of the timeline, because the source of an entry is not to blame.
+    What cannot be written is a `BenchError`: at once for an outcome, and from `close` for what grows, because the
+    source of an entry is not to blame.
 
     Args:
         folder: made where it is not there; what an earlier run left in it is replaced
@@ -37,13 +49,17 @@ class Evidence:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._console: _Growing | None = None
-        self._entries: _Growing | None = None
-        self._requests: _Growing | None = None
+        self._files: dict[str, Growing] = {}
+        self._open = False
         self._timeline: Timeline | None = None
-        self._waiting: dict[object, dict[str, object]] = {}
+        self._bytes: deque[bytes] = deque()
+        self._entries: deque[Entry] = deque()
+        self._unanswered: dict[object, dict[str, object]] = {}
         self._images: list[dict[str, object]] = []
-        self._lock = threading.RLock()
+        self._images_kept = True
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._behind = Behind(self._write, WITHIN)
         self._first_error: BenchError | None = None
 
     def open(self) -> Evidence:
@@ -51,14 +67,16 @@ class Evidence:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(self.folder, error) from error
+            raise cannot_write(self.folder, error) from error
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            self._replace("images.json", [])
             (self.folder / "outcome.json").unlink(missing_ok=True)
-            self._console = _Growing(self.folder / "console.raw")
-            self._entries = _Growing(self.folder / "timeline.jsonl")
-            self._requests = _Growing(self.folder / "requests.jsonl")
+            for name in ("console.raw", "timeline.jsonl", "requests.jsonl"):
+                self._files[name] = Growing(self.folder / name).open()
+            self._behind.start()
+            self._open = True
+            self._images_kept = False
+            self._behind.wake()
             undo.pop_all()
         return self
 
@@ -77,122 +95,111 @@ class Evidence:
 
     def console(self, data: bytes) -> None:
         """Bytes that came from the board's console."""
-        if self._console is None:
+        if not self._open:
             raise BenchError(f"the evidence in {self.folder} is not open")
-        self._console.add(data)
+        self._bytes.append(data)
+        self._behind.wake()
 
     def image(self, name: str, data: bytes, role: str = "flashed") -> None:
         """An image that was flashed to the board; those that are published come with the timeline."""
         self.images({name: data}, role)
 
     def images(self, images: Mapping[str, bytes], role: str = "flashed") -> None:
-        """Images by name, as `image` has them, written at once."""
+        """Images by name, as `image` has them."""
         self._add_images(
             {"role": role, "name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in images.items()
         )
+        self._behind.wake()
 
     def outcome(self, outcome: str, **particulars: object) -> None:
         """How the scenario ended (``"passed"``, ``"failed"``, ``"error"``, ``"skipped"``), with what belongs to it.
 
-        The particulars must be what JSON can hold.
+        The particulars must be what JSON can hold. All that came before is in its files when this is.
         """
+        self._write()
         self._replace("outcome.json", {"outcome": outcome, **particulars})
 
     def close(self) -> None:
-        """Let go of the timeline and the files; raises the first `BenchError` that an entry met."""
+        """Let go of the timeline, write what is left, and close the files; raises the first `BenchError` of writing."""
         with self._lock:
             timeline, self._timeline = self._timeline, None
         if timeline is not None:
             timeline.unlisten(self._entry)
-        with self._lock:
-            for unanswered in self._waiting.values():
-                self._keep(self._requests, json.dumps(unanswered))
-            self._waiting.clear()
-            for file in (self._console, self._entries, self._requests):
-                if file is not None:
-                    file.close()
-            self._console = self._entries = self._requests = None
+        self._open = False
+        self._behind.stop()
+        self._write()
+        with self._writing:
+            unanswered = "".join(json.dumps(asked) + "\n" for asked in self._unanswered.values())
+            self._unanswered.clear()
+            self._keep("requests.jsonl", unanswered.encode("ascii"))
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
             error, self._first_error = self._first_error, None
         if error is not None:
             raise error
 
     def _entry(self, entry: Entry) -> None:
-        """One entry has come; called with the timeline locked, so nothing is raised here."""
-        with self._lock:
-            self._keep(self._entries, to_json(entry))
-            if entry.source != "server":
-                return
-            if entry.kind == "request":
-                self._waiting[entry.get("request")] = {"at": entry.at, **_plain(entry.data)}
-            elif entry.kind == "response":
-                asked = self._waiting.pop(entry.get("request"), {})
-                self._keep(self._requests, json.dumps({**asked, **_plain(entry.data), "answered_at": entry.at}))
-            elif entry.kind == "release":
-                image = {"role": "published", "name": entry.get("path")}
-                try:
-                    self._add_images([{**image, "size": entry.get("size"), "sha256": entry.get("sha256")}])
-                except BenchError as error:
-                    self._first_error = self._first_error or error
+        """One entry has come; called with the timeline locked."""
+        self._entries.append(entry)
+        self._behind.wake()
 
-    def _keep(self, file: _Growing | None, line: str) -> None:
-        if file is None or self._first_error is not None:
-            return
+    def _write(self) -> None:
+        """Write what has come since the last time; nothing is raised."""
+        with self._writing:
+            said, entries = list(_taken(self._bytes)), list(_taken(self._entries))
+            self._keep("console.raw", b"".join(said))
+            self._keep("timeline.jsonl", "".join(to_json(entry) + "\n" for entry in entries).encode("ascii"))
+            answered = [told for entry in entries if entry.source == "server" and (told := self._of_server(entry))]
+            self._keep("requests.jsonl", "".join(answered).encode("ascii"))
+            with self._lock:
+                kept, self._images_kept, images = self._images_kept, True, list(self._images)
+            if not kept:
+                self._try(lambda: self._replace("images.json", images))
+
+    def _of_server(self, entry: Entry) -> str:
+        """The line of `requests.jsonl` that this entry completes, if any."""
+        if entry.kind == "request":
+            self._unanswered[entry.get("request")] = {"at": entry.at, **_plain(entry.data)}
+        elif entry.kind == "response":
+            asked = self._unanswered.pop(entry.get("request"), {})
+            return json.dumps({**asked, **_plain(entry.data), "answered_at": entry.at}) + "\n"
+        elif entry.kind == "release":
+            image = {"role": "published", "name": entry.get("path")}
+            self._add_images([{**image, "size": entry.get("size"), "sha256": entry.get("sha256")}])
+        return ""
+
+    def _keep(self, name: str, data: bytes) -> None:
+        file = self._files.get(name)
+        if file is not None and data and self._first_error is None:
+            self._try(lambda: file.add(data))
+
+    def _try(self, write: Callable[[], None]) -> None:
         try:
-            file.add(line.encode("ascii") + b"\n")
+            write()
         except BenchError as error:
-            self._first_error = error
+            self._first_error = self._first_error or error
 
     def _add_images(self, images: Iterable[dict[str, object]]) -> None:
         with self._lock:
             new = [image for image in images if image not in self._images]
             self._images += new
-            if new:
-                self._replace("images.json", self._images)
+            self._images_kept = self._images_kept and not new
 
     def _replace(self, name: str, value: object) -> None:
         path = self.folder / name
-        whole = path.with_name(f".{name}.new")
         try:
-            whole.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-            whole.replace(path)
+            replace_json(path, value)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
 
 
-class _Growing:
-    """A file that is appended to, without a buffer that could die with the process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        try:
-            self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-
-    def add(self, data: bytes) -> None:
-        """Append; BenchError where that cannot be."""
-        rest = memoryview(data)
-        with self._lock:
-            if self._handle < 0:
-                raise BenchError(f"the evidence {self._path} is closed")
-            try:
-                while rest:
-                    rest = rest[os.write(self._handle, rest) :]
-            except OSError as error:
-                raise _cannot_write(self._path, error) from error
-
-    def close(self) -> None:
-        with self._lock:
-            if self._handle >= 0:
-                os.close(self._handle)
-                self._handle = -1
+def _taken(waiting: deque[T]) -> Iterator[T]:
+    """What waits, oldest first, taken away; more may come meanwhile, from other threads."""
+    for _ in range(len(waiting)):
+        yield waiting.popleft()
 
 
 def _plain(data: Mapping[str, object]) -> dict[str, object]:
     return {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}
-
-
-def _cannot_write(path: Path, error: OSError) -> BenchError:
-    return BenchError(f"cannot write the evidence {path}: {error.strerror or error}")
