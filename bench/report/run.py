@@ -12,20 +12,24 @@ from bench.errors import BenchError
 
 __all__ = ["Outcome", "Run", "replace_json"]
 
+_OUTCOMES = ("passed", "failed", "error", "skipped")
+
 
 @dataclass(frozen=True)
 class Outcome:
     """How one scenario ended on one board.
 
     Attributes:
-        outcome: passed, failed, error or skipped
+        outcome: passed, failed, error or skipped; error where its file is damaged
         virtual: was the board a model?
+        damage: what is wrong with the file that should tell it; empty for a sound one
     """
 
     scenario: str
     board: str
     outcome: str
     virtual: bool
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,12 @@ class Run:
     @property
     def outcomes(self) -> list[Outcome]:
         """How every scenario ended that has ended, in the order of boards and names."""
-        found = []
-        for path in sorted(self.folder.glob("*/*/outcome.json")):
-            try:
-                told = json.loads(path.read_text(encoding="utf-8"))
-                board, scenario = path.parent.parent.name, path.parent.name
-                found.append(Outcome(scenario, board, str(told["outcome"]), bool(told["virtual"])))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise BenchError(f"{path} does not tell an outcome: {error!r}") from error
-        return found
+        return [_outcome(path) for path in sorted(self.folder.glob("*/*/outcome.json"))]
+
+    @property
+    def damage(self) -> list[str]:
+        """Which outcomes cannot be read, and why: a run with one of them has not shown what it was to show."""
+        return [outcome.damage for outcome in self.outcomes if outcome.damage]
 
     @classmethod
     def begin(cls, root: Path) -> Run:
@@ -95,7 +96,20 @@ class Run:
         virtual = dict.fromkeys(outcome.board for outcome in outcomes if outcome.virtual)
         if virtual:
             lines.append(f"models, not hardware: {', '.join(virtual)}")
+        lines += [f"damaged, counted as error: {outcome.damage}" for outcome in outcomes if outcome.damage]
         return [*lines, f"evidence: {self.folder}"]
+
+
+def _outcome(path: Path) -> Outcome:
+    board, scenario = path.parent.parent.name, path.parent.name
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        outcome, virtual = told["outcome"], told["virtual"]
+        if outcome not in _OUTCOMES or not isinstance(virtual, bool):
+            raise ValueError(f"outcome {outcome!r}, virtual {virtual!r}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return Outcome(scenario, board, "error", False, f"{path} does not tell an outcome: {error!r}")
+    return Outcome(scenario, board, outcome, virtual)
 
 
 def replace_json(path: Path, value: object) -> None:

@@ -48,10 +48,20 @@ def test_the_summary_counts_by_board_and_marks_models(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"outcome": "passed"}'])
-def test_an_outcome_that_tells_nothing_is_an_error_and_no_pass(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"outcome": "passed"}', '{"outcome": "fine", "virtual": true}'])
+def test_a_damaged_outcome_is_an_error_that_is_named_and_no_pass(tmp_path: Path, text: str) -> None:
     run = Run(tmp_path)
     ended(run, "model", "test_one", "passed", virtual=True)
-    (tmp_path / "model" / "test_one" / "outcome.json").write_text(text)
-    with pytest.raises(BenchError, match="does not tell an outcome"):
-        run.summary()
+    ended(run, "model", "test_two", "passed", virtual=True)
+    path = tmp_path / "model" / "test_one" / "outcome.json"
+    path.write_text(text)
+    summary = run.summary()
+    assert summary[0] == "model: 1 error, 1 passed"
+    assert summary[1] == "models, not hardware: model"
+    assert summary[2].startswith(f"damaged, counted as error: {path} does not tell an outcome")
+    assert run.damage == [summary[2].removeprefix("damaged, counted as error: ")]
+
+
+def test_a_sound_run_has_no_damage(tmp_path: Path) -> None:
+    ended(Run(tmp_path), "model", "test_one", "skipped", virtual=True)
+    assert Run(tmp_path).damage == []
