@@ -59,22 +59,32 @@ def test_what_espressif_s_generator_writes_is_read() -> None:
     assert nvs.get_number("elsewhere", "nvs_ota_wr_len") is None
 
 
-def test_the_generator_itself_where_it_is_installed(tmp_path: Path) -> None:
-    pytest.importorskip("esp_idf_nvs_partition_gen", reason="needs esp-idf-nvs-partition-gen from PyPI")
-    rows = (
-        "key,type,encoding,value",
-        "first,namespace,,",
-        "n,data,u32,70000",
-        "second,namespace,,",
-        "s,data,string,text",
-    )
+def generated(tmp_path: Path, *rows: str) -> bytes:
+    """What esp-idf-nvs-partition-gen makes of these rows, run as a program of its own."""
     table, out = tmp_path / "nvs.csv", tmp_path / "nvs.bin"
-    table.write_text("\n".join(rows) + "\n")
+    table.write_text("\n".join(("key,type,encoding,value", *rows)) + "\n")
     command = [sys.executable, "-m", "esp_idf_nvs_partition_gen", "generate", str(table), str(out), hex(SIZE)]
     subprocess.run(command, check=True, capture_output=True)
-    nvs = Nvs(out.read_bytes())
+    return out.read_bytes()
+
+
+def test_what_the_generator_itself_writes_is_read(tmp_path: Path) -> None:
+    rows = ("first,namespace,,", "n,data,u32,70000", "second,namespace,,", "s,data,string,text")
+    nvs = Nvs(generated(tmp_path, *rows))
     assert nvs.get_number("first", "n") == 70_000
     assert nvs.get_string("second", "s") == "text"
+
+
+@pytest.mark.parametrize("number", [0, 1, 0xFFFF])
+@pytest.mark.parametrize("text", ["", "x", "y" * 31, "z" * 32, URL, "w" * 1000])
+def test_the_generator_itself_writes_the_same_bytes(number: int, text: str, tmp_path: Path) -> None:
+    """Strings that end within an entry, with one, and behind many."""
+    rows = ("space,namespace,,", f"n,data,u16,{number}", f"s,data,string,{text}", "other,namespace,,", "m,data,u16,7")
+    nvs = Nvs(b"\xff" * SIZE)
+    nvs.set_u16("space", "n", number)
+    nvs.set_string("space", "s", text)
+    nvs.set_u16("other", "m", 7)
+    assert nvs.to_bytes() == generated(tmp_path, *rows)
 
 
 def test_thousands_of_changes_only_clear_bits_and_keep_everything_else() -> None:
