@@ -115,9 +115,12 @@ class Evidence:
     def outcome(self, outcome: str, **particulars: object) -> None:
         """How the scenario ended (``"passed"``, ``"failed"``, ``"error"``, ``"skipped"``), with what belongs to it.
 
-        The particulars must be what JSON can hold. All that came before is in its files when this is.
+        The particulars must be what JSON can hold. All that came before is in its files when this is; where it could
+        not be written, what passed has not been shown to, and is an error.
         """
         self._write()
+        if outcome == "passed" and self._first_error is not None:
+            outcome, particulars = "error", {**particulars, "cause": str(self._first_error)}
         self._replace("outcome.json", {"outcome": outcome, **particulars})
 
     def close(self) -> None:
@@ -180,6 +183,8 @@ class Evidence:
             write()
         except BenchError as error:
             self._first_error = self._first_error or error
+            if (timeline := self._timeline) is not None:
+                timeline.fail(error)  # a scenario without evidence need not go on
 
     def _add_images(self, images: Iterable[dict[str, object]]) -> None:
         with self._lock:

@@ -17,7 +17,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.report import Evidence
-from bench.timeline import Timeline, read_jsonl
+from bench.timeline import Deadline, Timeline, happened, read_jsonl
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -198,3 +198,20 @@ def test_entries_from_many_threads_are_whole_lines_in_order(tmp_path: Path) -> N
         for thread in threads:
             thread.join()
     assert [line["index"] for line in lines(tmp_path / "timeline.jsonl")] == list(range(800))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here to play the full disk")
+def test_what_was_not_kept_has_not_passed_and_nobody_waits_on(tmp_path: Path) -> None:
+    (tmp_path / "console.raw").symlink_to("/dev/full")
+    evidence = Evidence(tmp_path).open()
+    with Timeline() as timeline:
+        evidence.attach(timeline)
+        evidence.console(b"gone")
+        with pytest.raises(BenchError, match="No space left"):
+            timeline.wait(happened("never", "comes"), Deadline(20))
+        evidence.outcome("passed", cause=None)
+        with pytest.raises(BenchError, match="No space left"):
+            evidence.close()
+    told = json.loads((tmp_path / "outcome.json").read_text())
+    assert told["outcome"] == "error"
+    assert "No space left" in told["cause"]
