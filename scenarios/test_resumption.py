@@ -38,7 +38,7 @@ def test_an_update_goes_on_where_it_was_cut(ota: Ota, release: Draft) -> None:
     new = release.version("2")
     path = broken_off(ota, new)
 
-    ota.start_again(ota.server.publish(path, new.data))
+    ota.start_again(ota.publish_again(path, new))
     ota.expect_happened(said(text=f"Valid OTA resumption case, offset {KEPT}"))
     ota.expect_boot_after_update(version="2")
     ota.wait_until_ready()
@@ -74,7 +74,7 @@ def test_an_update_goes_on_where_it_was_cut_on_an_encrypted_board(ota: Ota, rele
     new = release.version("2")
     path = broken_off(ota, new)
 
-    ota.start_again(ota.server.publish(path, new.data))
+    ota.start_again(ota.publish_again(path, new))
     ota.expect_boot_after_update(version="2")
     ota.wait_until_ready()
     assert ota.requests() == [f"GET bytes={KEPT}-"]
@@ -83,6 +83,7 @@ def test_an_update_goes_on_where_it_was_cut_on_an_encrypted_board(ota: Ota, rele
 
 
 @resuming
+@pytest.mark.needs("any_url")
 def test_another_url_starts_afresh(ota: Ota, release: Draft) -> None:
     """What was kept of one URL is not gone on with from another."""
     broken_off(ota, release.version("2"))
@@ -123,7 +124,7 @@ def test_a_server_that_ignores_the_range_spoils_the_image(ota: Ota, release: Dra
     new = release.version("2")
     path = broken_off(ota, new)
 
-    ota.start_again(ota.server.publish(path, new.data, RangesIgnored()))
+    ota.start_again(ota.publish_again(path, new.served(RangesIgnored())))
     ota.expect_refused("ESP_HTTPS_OTA upgrade failed")
     ota.expect_absent(UPDATE_BOOT_PARTITION)
     ota.expect_fault("ranges-ignored")
@@ -137,7 +138,7 @@ def test_v6_notices_a_server_that_ignores_the_range(ota: Ota, release: Draft) ->
     new = release.version("2")
     path = broken_off(ota, new)
 
-    ota.start_again(ota.server.publish(path, new.data, RangesIgnored()))
+    ota.start_again(ota.publish_again(path, new.served(RangesIgnored())))
     ota.expect_happened(
         said(text="Server ignored the requested Range header"),
         said(text="Falling back to OTA without resumption and restarting download from beginning"),

@@ -189,7 +189,7 @@ def test_an_image_that_confirms_too_early_and_crashes_is_a_boot_loop(ota: Ota, r
     ota.expect_untouched(ota.first_slot)
 
 
-@pytest.mark.needs("behaviour")
+@pytest.mark.needs("behaviour", "same_boot")
 def test_a_second_update_is_refused_while_the_first_is_pending(ota: Ota, release: Draft) -> None:
     """An image that has not confirmed itself may not update: the slot it could return to would be lost."""
     ota.start(release.version("2").behaving(Behaviour.NEVER_CONFIRM))

@@ -28,7 +28,7 @@ ENABLED_BY: Mapping[str, str] = MappingProxyType(
         "rollback": "CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE=y",
         "anti_rollback": "CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK=y and CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH=y",
         "url_from_stdin": "CONFIG_EXAMPLE_FIRMWARE_UPGRADE_URL_FROM_STDIN=y",
-        "any_url": "a URL that is not compiled in",
+        "any_url": "a URL that can be changed",
         "same_boot": "a URL that is typed on its console",
         "version_check": "CONFIG_EXAMPLE_SKIP_VERSION_CHECK off",
         "partial_download": "CONFIG_EXAMPLE_ENABLE_PARTIAL_HTTP_DOWNLOAD=y",
@@ -89,7 +89,8 @@ class Firmware:
             able.add("anti_rollback")
         if self.behaves:
             able.add("behaviour")
-        return frozenset(able | (self._stock_abilities() if self.own is None else _own_abilities(self.own)))
+        able |= self._stock_abilities() if self.own is None else _own_abilities(self.own)
+        return frozenset(able if self.url is None else able - {"any_url"})
 
     def _stock_abilities(self) -> set[str]:
         """What the examples' own symbols say."""

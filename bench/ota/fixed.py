@@ -6,14 +6,17 @@ A copy of the build is made; the build itself is left as it is.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.builds import Build
 from bench.builds.copies import copy_build
+from bench.builds.rekeying import signed_by_anybody
 from bench.errors import BenchError, FormatError
 from bench.flash.nvs import Nvs
 from bench.images.rekey import embedded, with_url
+from bench.images.signature import sign
 from bench.ota.dialect import Place
 
 __all__ = ["compiled_url", "reaches", "with_compiled_url", "with_nvs_url"]
@@ -49,17 +52,21 @@ def reaches(url: str, host: str) -> int | None:
     return parts.port if usable and parts.port and parts.port >= 1024 else None
 
 
-def with_compiled_url(build: Build, place: Place, url: str, out: Path) -> Build:
+def with_compiled_url(build: Build, place: Place, url: str, out: Path, *, signing: Callable[[str], bytes]) -> Build:
     """A copy of the build with another URL compiled in.
 
+    Args:
+        signing: the bench's private key for a scheme, for an image that anybody may sign
+
     Raises:
-        BenchError: it does not fit, or the image is signed: the bench does not have the key
+        BenchError: it does not fit, or the image is signed by a key that the bench does not have and is checked at boot
     """
     number, old = compiled_url(build, place)
-    if build.enabled("SECURE_SIGNED_APPS"):
+    scheme = signed_by_anybody(build)
+    if scheme is None and build.enabled("SECURE_SIGNED_APPS"):
         raise BenchError(
-            f"{build.app_path} is signed, so that its URL cannot be replaced: build it with a URL at the bench itself, "
-            "https://<server_host>:<port>/<name>"
+            f"{build.app_path} is signed with a key that the bench has not, so that its URL cannot be replaced: build "
+            "it with a URL at the bench itself, https://<server_host>:<port>/<name>"
         )
     try:
         image = with_url(build.image, url, number=number)
@@ -67,6 +74,8 @@ def with_compiled_url(build: Build, place: Place, url: str, out: Path) -> Build:
         raise BenchError(
             f"{build.app_path}: {url} does not fit into the room of {old}: build it with a longer URL ({error})"
         ) from None
+    if scheme is not None:
+        image = sign(image, signing(scheme))
     copy_build(build, out)
     (out / build.app_path.relative_to(build.path)).write_bytes(image.to_bytes())
     return Build.load(out)

@@ -185,7 +185,10 @@ class Ota:
         return len({entry.get("connection") for entry in self._of_server("request")})
 
     def _of_server(self, kind: str) -> list[Entry]:
-        return [entry for entry in self.timeline.since(self._started) if (entry.source, entry.kind) == ("server", kind)]
+        """What the server noted of the attempt; what any other start asked for is withheld, and no part of it."""
+        of_server = [entry for entry in self.timeline.since(self._started) if entry.source == "server"]
+        withheld = {entry.get("request") for entry in of_server if entry.get("withheld")}
+        return [entry for entry in of_server if entry.kind == kind and entry.get("request") not in withheld]
 
     def _of_boot(self, name: str) -> str:
         value = self._running.get(name) if self._running is not None else None
@@ -206,6 +209,11 @@ class Ota:
         self._check(draft)
         self._releases += 1
         return self._telling.publish(self.server, self._releases, draft)
+
+    def publish_again(self, path: str, draft: Draft) -> Release:
+        """Put a draft up where another one was: the firmware is told the URL that it was told before."""
+        self._check(draft)
+        return self.server.publish(path, draft.data, *draft.faults, once=self._telling.at_boot)
 
     def wait_until_ready(self) -> None:
         """Wait until the application takes a URL again."""

@@ -142,6 +142,7 @@ class Desk:
             range=headers.get("range"),
             http=f"{request.version.major}.{request.version.minor}",
             headers=headers,
+            **({"withheld": True} if path in self._withheld else {}),
         )
         lower = {name.lower(): value for name, value in request.headers.items()}
         asked = Asked(request.method, path, lower, query=request.query_string, scheme=door.scheme)

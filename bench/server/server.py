@@ -51,10 +51,10 @@ class OtaServer:
     """A server of update images in a thread of its own; a context manager.
 
     Everything it sees goes to the timeline with source ``server``: ``release`` (something was published), ``tls``
-    (a handshake, `ok` or with its `reason`), ``request``, ``response`` (`status`, `announced` and `sent` bytes of
-    body, `complete`, and who `aborted` it), ``fault`` (one fired), ``rejected`` (bytes that are no HTTP request),
-    ``closed`` (a connection is over). `connection` and `request` number them and tie them together. Query
-    parameters and headers that look like secrets are hidden.
+    (a handshake, `ok` or with its `reason`), ``request`` (`withheld` where its path is), ``response`` (`status`,
+    `announced` and `sent` bytes of body, `complete`, and who `aborted` it), ``fault`` (one fired), ``rejected`` (bytes
+    that are no HTTP request), ``closed`` (a connection is over). `connection` and `request` number them and tie them
+    together. Query parameters and headers that look like secrets are hidden.
 
     Args:
         timeline: where to

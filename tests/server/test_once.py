@@ -30,6 +30,8 @@ def test_what_is_withheld_is_not_found_until_it_is_offered(authority: Authority)
         one, other = server.publish("/one.bin", DATA), server.publish("/other.bin", DATA)
         server.withhold(one.path)
         assert [get(release.url, authority)[0] for release in (one, other)] == [404, 200]
+        asked = [entry for entry in timeline.entries if entry.kind == "request"]
+        assert [entry.get("withheld") for entry in asked] == [True, None]
         server.offer(one.path)
         server.withhold()
         assert [get(release.url, authority)[0] for release in (one, other)] == [404, 404]
