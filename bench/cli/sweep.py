@@ -101,7 +101,7 @@ def _all(story: Story, sweep: Sweep, args: argparse.Namespace) -> int:
     began = time.monotonic()
     tally = sweep.run(second=args.second, seed=args.seed, jobs=args.jobs, progress=_progress(story.name))
     _show(story, tally, time.monotonic() - began, args)
-    return len(tally.findings) + len(story.ends_with - set(tally.versions))
+    return len(tally.broken) + len(story.ends_with - set(tally.versions))
 
 
 def _progress(name: str) -> Callable[[int, int], None]:
@@ -123,4 +123,5 @@ def _show(story: Story, tally: Tally, seconds: float, args: argparse.Namespace) 
         print(f"  version {version} was never seen: the sweep did not reach what it is for")
     for finding in tally.findings:
         build = f" --build {args.build}" if args.build else f" --chip {args.chip}"
-        print(f"  {finding}\n    replay: bench sweep {story.name}{build} --at {finding.at}")
+        emulated = "of the emulation of eFuses, which is not counted: " if finding.of_emulation else ""
+        print(f"  {emulated}{finding}\n    replay: bench sweep {story.name}{build} --at {finding.at}")

@@ -38,6 +38,8 @@ class Finding:
     cuts: tuple[Cut, ...]
     purpose: str
     outcome: Outcome
+    of_emulation: bool = False
+    """The cut fell into the writing of eFuses that are emulated in flash: a chip has none that could break so."""
 
     @property
     def at(self) -> str:
@@ -57,6 +59,11 @@ class Tally:
     second_cuts: int = 0
     versions: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def broken(self) -> list[Finding]:
+        """The findings that are about the update, and not about the emulation of eFuses."""
+        return [finding for finding in self.findings if not finding.of_emulation]
 
 
 @dataclass(frozen=True)
@@ -163,9 +170,10 @@ class Sweep:
         else:
             tally.second_cuts += 1
         if outcome.broken:
-            purpose = self.recording.operations[cut.operation - 1].purpose
+            operation = self.recording.operations[cut.operation - 1]
+            emulated = operation.purpose.startswith("efuse:") and not any(one.efuse for one in operation.whole)
             both = (cut,) if again is None else (cut, again)
-            tally.findings.append(Finding(self._story.name, both, purpose, outcome))
+            tally.findings.append(Finding(self._story.name, both, operation.purpose, outcome, emulated))
         else:
             tally.versions[outcome.version] += 1
 
