@@ -113,7 +113,11 @@ def _outcome(path: Path) -> Outcome:
 
 
 def replace_json(path: Path, value: object) -> None:
-    """Write a JSON file, or replace it whole."""
+    """Write a JSON file, or replace it whole; where that cannot be, nothing is left of the attempt."""
     whole = path.with_name(f".{path.name}.new")
-    whole.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    whole.replace(path)
+    try:
+        whole.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        whole.replace(path)
+    except OSError:
+        whole.unlink(missing_ok=True)
+        raise

@@ -54,6 +54,9 @@ def fire(lab: Lab, name: str, shot: Shot) -> str:
     Raises:
         AssertionError: something was left behind, or is not what it should be
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell has what it starts in the background ignore Ctrl-C, and so would all that is started from there
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     before = len(lab.told)
     with lab.pytest(name, "--board", "tag:lab", "-q", scenarios=_SCENARIOS) as run:
         if shot.moment < 0:
@@ -64,8 +67,12 @@ def fire(lab: Lab, name: str, shot: Shot) -> str:
         children = processes_below(run.process.pid)
         run.process.send_signal(shot.number)
         began = time.monotonic()
-        until(lambda: run.process.poll() is not None, seconds=_GONE_WITHIN)
+        while run.process.poll() is None and time.monotonic() - began < _GONE_WITHIN:
+            time.sleep(0.02)
         took = time.monotonic() - began
+        if run.process.poll() is None:
+            run.process.kill()
+            raise AssertionError(f"{shot}: it goes on and on\n{run.end().output}")
         until(lambda: not any(map(running, children)))
         ended = run.end()
     killed = shot.number is signal.SIGKILL

@@ -76,6 +76,7 @@ def write_report(run: Path, file: Path | None = None, *, decode: Decode | None =
         whole.write_text(text, encoding="utf-8", errors="replace")
         whole.replace(target)
     except OSError as error:
+        whole.unlink(missing_ok=True)
         raise BenchError(f"cannot write the report {target}: {error.strerror or error}") from error
     return target
 
