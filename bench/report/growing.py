@@ -45,6 +45,8 @@ class Behind:
     def _run(self) -> None:
         while self._woken.wait() and not self._ending.wait(self._seconds):
             self._woken.clear()  # before it looks: what comes while it writes wakes it again
+            if self._ending.is_set():
+                return  # the end came between the two lines above, and its waking was just cleared
             self._write()
 
 
