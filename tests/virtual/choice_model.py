@@ -114,8 +114,8 @@ def cases(options: str, factory: str | None) -> Iterator[Case]:
         for seqs in _SEQUENCES
     }
     healths = [one for one in HEALTHS if options == "anti-rollback" or one != "just new enough"]
-    for both, (first, second) in product(product(healths, repeat=2), sorted(pairs, key=repr)):
-        yield Case((first, second), both, options != "none", options == "anti-rollback", factory)
+    for one, other, (first, second) in product(healths, healths, sorted(pairs, key=repr)):
+        yield Case((first, second), (one, other), options != "none", options == "anti-rollback", factory)
 
 
 def expected(case: Case) -> Outcome:
