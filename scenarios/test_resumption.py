@@ -131,6 +131,21 @@ def test_a_server_that_ignores_the_range_spoils_the_image(ota: Ota, release: Dra
     ota.note_finding("v5.5 takes the whole file that answers a resumed range for the rest of it")
 
 
+@resuming
+def test_v5_5_stumbles_over_the_answer_that_a_range_lies_behind_the_file(ota: Ota, release: Draft) -> None:
+    """A finding: after 416 it asks for the whole file, and takes what is left of the refusal for the answer."""
+    path = broken_off(ota, release.version("2"))
+
+    ota.start_again(ota.server.publish(path, release.version("2").data[:64_000]))
+    ota.expect_happened(said(text="OTA resumption failed"), said(text="Restarting download from beginning"))
+    ota.expect_refused("Failed to establish HTTP connection")
+    ota.expect_given_up_within(10)
+    assert ota.requests() == [f"GET bytes={KEPT}-", "GET"]
+    assert ota.answers() == [416, 200]
+    ota.note_finding("v5.5 does not recover from 416 to a resumed range: its body is left on the connection")
+    ota.expect_later_update(release)
+
+
 @pytest.mark.covers("advanced_https_ota: ota_resumption_range_request_support_detection")
 @resuming_v6
 def test_v6_notices_a_server_that_ignores_the_range(ota: Ota, release: Draft) -> None:
