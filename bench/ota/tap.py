@@ -9,21 +9,37 @@ from bench.boards.console_port import Away
 from bench.boards.wifi import Answerer, Credentials
 from bench.console import Attempt, Console
 from bench.console.redactor import Redactor
-from bench.errors import BoardLost
+from bench.errors import BenchError, BoardLost
 from bench.report.evidence import Evidence
 from bench.timeline import Timeline
 
-__all__ = ["Tap"]
+__all__ = ["LONGEST", "Tap"]
+
+LONGEST = 64 << 20
+"""Bytes of one scenario's console: thousands of updates, or 97 minutes without a pause at 115,200 bit/s. What they say
+is held in memory, some 700 bytes for each line."""
+
+_SHORTEST_LINE = 64
+"""Bytes that every line counts as, at least."""
 
 
 class Tap:
     """Every byte is kept as it came, but for secrets; what the bytes say goes to the timeline.
 
     Firmware that asks for Wi-Fi credentials is given them, as often as it asks; `types_on` says where.
+
+    A board that floods its console is heard up to `longest` bytes: whoever waits for more is told so, the scenario ends
+    in an error, and all that still comes is dropped.
     """
 
     def __init__(
-        self, console: Console, evidence: Evidence, timeline: Timeline, credentials: Credentials | None = None
+        self,
+        console: Console,
+        evidence: Evidence,
+        timeline: Timeline,
+        credentials: Credentials | None = None,
+        *,
+        longest: int = LONGEST,
     ) -> None:
         self._console = console
         self._evidence = evidence
@@ -33,6 +49,8 @@ class Tap:
         self._keyboard: Callable[[bytes], None] | None = None
         self._untyped: list[bytes] = []
         self._typing = threading.Lock()
+        self._longest = longest
+        self._heard = 0
 
     def feed(self, data: bytes) -> None:
         """Bytes as they came from the board."""
@@ -40,12 +58,23 @@ class Tap:
 
     def shown(self, data: bytes) -> bytes:
         """The same, and gives back what may be shown of them."""
+        if self._heard > self._longest:
+            return b""
         if self._answerer is not None:
             self._answerer.feed(data)
         open_ = self._redactor.feed(data)
         self._evidence.console(open_)
         self._console.feed(open_)
+        self._heard += max(len(data), _SHORTEST_LINE * max(data.count(b"\n"), data.count(b"\r")))
+        if self._heard > self._longest:
+            self._flooded()
         return open_
+
+    def _flooded(self) -> None:
+        limit = f"{self._longest:,} bytes"
+        told = f"the board floods its console: more than {limit} in one scenario; the rest is not heard"
+        self._timeline.append("bench", "flooded", cause=told)
+        self._evidence.give_up(BenchError(told))
 
     def types_on(self, keyboard: Callable[[bytes], None]) -> None:
         """What was asked for is typed there, also if it was asked for already."""

@@ -123,6 +123,15 @@ class Evidence:
             outcome, particulars = "error", {**particulars, "cause": str(self._first_error)}
         self._replace("outcome.json", {"outcome": outcome, **particulars})
 
+    def give_up(self, error: BenchError) -> None:
+        """Keep what came so far and nothing more, for this reason, which `close` raises and who waits is told."""
+        self._write()
+
+        def refuse() -> None:
+            raise error
+
+        self._try(refuse)
+
     def close(self) -> None:
         """Let go of the timeline, write what is left, and close the files; raises the first `BenchError` of writing."""
         with self._lock:
