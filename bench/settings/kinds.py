@@ -71,7 +71,7 @@ class Text:
             raise place.wrong(node, "must not be empty")
         if self.choices and value not in self.choices:
             known = ", ".join(self.choices)
-            raise place.wrong(node, f"is {value!r}{_meant(value, self.choices)}; known are {known}")
+            raise place.wrong(node, f"is {_cut(value)!r}{_meant(value, self.choices)}; known are {known}")
         if self.form and re.fullmatch(self.form, value) is None:
             raise place.wrong(node, f"must be {self.told}, not {_shown(node)}")
         return value
@@ -178,7 +178,7 @@ class Fields:
             if name not in self.fields:
                 known = ", ".join(self.fields)
                 problem = f"is no field of this place{_meant(name, self.fields)}; known are {known}"
-                raise place.within(name, key).wrong(key, problem)
+                raise place.within(_cut(name), key).wrong(key, problem)
             values[name] = self.fields[name].read(value, place.within(name, key))
         for name in self.required:
             if name not in values:
@@ -258,7 +258,7 @@ def _cut(text: str) -> str:
 
 
 def _meant(value: str, known: Iterable[str]) -> str:
-    near = get_close_matches(value, list(known), n=1)
+    near = get_close_matches(value[:100], list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 

@@ -106,6 +106,13 @@ def test_a_mistake_is_named_with_its_line_field_and_mend(text: str, line: int, f
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["word: %s\nthis: x", "word: red\nthis: x\n? %s\n: 1", "word: red\nthis: x\nform: %s"])
+def test_a_mistake_of_any_length_is_told_shortly(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(text % ("x" * 5000))
+    assert len(str(caught.value)) < 300
+
+
 _SCALARS = st.one_of(
     st.sampled_from(["red", "green", "blue", "1-2", "", "x", "a b"]),
     st.booleans(),
