@@ -16,7 +16,7 @@ from bench.timeline import Timeline
 __all__ = ["PowerSweep"]
 
 _FEW = 3
-_SAMPLE = 24
+_SAMPLE = 12
 _TOLD = 10
 """Findings that a failure names; the timeline has them all."""
 
@@ -30,7 +30,7 @@ class PowerSweep:
 
     Args:
         build: what is under test; it takes its URL from the console and trusts `authority`
-        points: None: the cuts that decide, a sample of 24 of the others, and three moments of a real board;
+        points: None: the cuts that decide, a sample of 12 of the others, and three moments of a real board;
             else every cut, and so many moments (0: three)
         seed: of every random choice
     """
@@ -47,8 +47,9 @@ class PowerSweep:
         What breaks because eFuses are emulated in flash is noted as a finding: no device in the field has them there.
         """
         with Sweep(story, self.build, self.authority) as sweep:
-            second = _SAMPLE // 2 if self.points is None else 200
-            tally = sweep.run(cuts=self._cuts(sweep), second=second, seed=self.seed)
+            few = self.points is None
+            second, jobs = (_SAMPLE // 2, 1) if few else (200, 2)
+            tally = sweep.run(cuts=self._cuts(sweep), second=second, seed=self.seed, jobs=jobs)
         told = {"operations": tally.operations, "cuts": tally.cuts, "second_cuts": tally.second_cuts}
         findings = [f"{finding}; replay: bench sweep {story.name} --at {finding.at}" for finding in tally.broken]
         self.timeline.append("bench", "sweep", story=story.name, seed=self.seed, findings=findings, **told)

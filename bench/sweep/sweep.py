@@ -145,13 +145,13 @@ class Sweep:
 
         Args:
             second: how many pairs of cuts are drawn, by `seed`
-            jobs: processes
+            jobs: processes; 1: this one, without the start of another
             progress: told how many of how many are judged
         """
         chosen = list(cuts_of(self.recording) if cuts is None else cuts)
         tally = Tally(operations=len(self.recording.operations))
         assert self._task is not None, "enter it first"
-        with _Workers(self._task, jobs) as workers:
+        with _Workers(self._task, jobs) if jobs > 1 else _Alone(self.checker()) as workers:
             singles = [(cut, None) for cut in chosen]
             operations: dict[Cut, int] = {}
             for pair, outcome in workers.judge(singles, lambda done: progress(done, len(chosen) + second)):
@@ -192,6 +192,31 @@ class Sweep:
             if not recording.operations:
                 raise ExpectationFailed(f"{self._story.name}: without any power cut no update comes")
         return recording
+
+
+class _Alone:
+    """One board, in this process."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+
+    def __enter__(self) -> Self:
+        self._checker.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._checker.__exit__(kind, error, trace)
+
+    def judge(
+        self, pairs: Sequence[tuple[Cut, Cut | None]], progress: Callable[[int], None]
+    ) -> Iterator[tuple[tuple[Cut, Cut | None], Outcome]]:
+        """The outcomes, one after the other."""
+        for done, (cut, again) in enumerate(pairs, start=1):
+            outcome = self._checker.outcome(cut, again)
+            progress(done)
+            yield (cut, again), outcome
 
 
 class _Workers:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.builds import Build, write_build
 from bench.cli import main
-from bench.errors import BenchError
+from bench.errors import BenchError, ExpectationFailed
 from bench.images import Defect
 from bench.server import Authority
 from bench.sweep import STORIES, Cut, Sweep, cuts_of, parse_cuts, story_named
@@ -67,15 +67,28 @@ def test_sound_firmware_survives_every_cut_that_decides(story: str, authority: A
 
 
 @pytest.mark.parametrize(
-    "defect", [Defect.SWITCH_BEFORE_DOWNLOAD, Defect.BOTH_ENTRIES_ERASED, Defect.ACTIVE_ENTRY_OVERWRITTEN]
+    ("story", "defect", "says"),
+    [
+        ("update", Defect.SWITCH_BEFORE_DOWNLOAD, "after the cut version 'flashed' runs from ota_0"),
+        ("update", Defect.SPOIL_OTADATA, "after the cut version 'flashed' runs from ota_0"),
+        ("update", Defect.SEQUENCE_NOT_RAISED, "after the update to sweep-3 version 'sweep-1' runs"),
+        ("anti_rollback", Defect.BURN_EARLY, "after the cut ota_0 runs, but otadata names ota_1"),
+    ],
 )
-def test_firmware_that_breaks_its_promise_is_found(defect: Defect, authority: Authority, built: Built) -> None:
-    with Sweep(story_named("update"), built("update", defect), authority) as sweep:
+def test_firmware_that_breaks_its_promise_is_found(
+    story: str, defect: Defect, says: str, authority: Authority, built: Built
+) -> None:
+    with Sweep(story_named(story), built(story, defect), authority) as sweep:
         findings = sweep.run(cuts=some(sweep), jobs=1).findings
-        assert findings
-        assert "after the cut" in str(findings[0])
+        assert any(says in str(finding) for finding in findings), list(map(str, findings))
         with sweep.checker() as checker:
             assert checker.outcome(*findings[0].cuts).broken == findings[0].outcome.broken
+
+
+def test_firmware_that_dies_without_any_cut_is_told_so(authority: Authority, built: Built) -> None:
+    dies = Sweep(story_named("rollback"), built("rollback", Defect.BOTH_ENTRIES_ERASED), authority)
+    with pytest.raises(ExpectationFailed, match="without any power cut the board resets for ever"), dies:
+        pass
 
 
 def test_what_a_cut_leaves_is_what_a_real_cut_leaves(authority: Authority, built: Built) -> None:
