@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 
-from bench.report.gate.policy import Policy, Rule, Waiver, fits
+from bench.report.gate.policy import Policy, Rule, Waiver, fits, is_one_of
 from bench.report.gate.record import NOT_SELECTED, RunRecord, Trial
 from bench.report.gate.verdict import Line, Verdict
 
@@ -62,7 +62,7 @@ def judge(policy: Policy, run: RunRecord, day: date) -> Verdict:
         f"{policy.path}:{one.line}: this waiver waives nothing; remove it" for one in policy.waivers if one not in used
     ]
     if not policy.strict:
-        notes += [f"no rule is about {trial.name} on {trial.board}: {trial.outcome}" for trial in others]
+        notes += [f"no rule is about {trial.full_name} on {trial.board}: {trial.outcome}" for trial in others]
     counts = Counter(trial.outcome for trial in run.trials)
     return Verdict(
         policy.path,
@@ -117,7 +117,9 @@ def _subject(rule: Rule, trial: Trial) -> bool:
     """Is the rule about this scenario, wherever it ran?"""
     if rule.by == "mark":
         return any(fits(mark, rule.patterns) for mark in trial.marks)
-    return fits(trial.family if rule.by == "family" else trial.name, rule.patterns)
+    if rule.by == "scenario":
+        return is_one_of(trial.full_name, rule.patterns)
+    return fits(trial.family, rule.patterns)
 
 
 def _at(where: str, target: str, trial: Trial) -> bool:
@@ -160,9 +162,9 @@ def _unknown(rule: Rule, run: RunRecord, trials: Sequence[Trial]) -> Iterator[Li
     if rule.by == "mark":
         known = sorted({mark for trial in run.trials for mark in trial.marks})
     else:
-        known = sorted({trial.name for trial in run.trials} if rule.by == "scenario" else run.families)
+        known = sorted({trial.full_name for trial in run.trials} if rule.by == "scenario" else run.families)
     for pattern in rule.patterns:
-        if not any(fits(name, (pattern,)) for name in known):
+        if not any(fits(name, (pattern,)) or (rule.by == "scenario" and is_one_of(name, (pattern,))) for name in known):
             told = f"no {rule.by} fits {pattern!r}{_meant(pattern, known)}"
             yield _plain(rule.line, told, "mend the rule, or collect what it is about")
     if rule.by != "family":
@@ -183,19 +185,19 @@ def _meant(pattern: str, known: Sequence[str]) -> str:
 
 def _never(rule: Rule, target: str, family: str, name: str, there: Sequence[Trial], of: int) -> _Missing:
     """A scenario that ran at no place that counts; `of` is how many the rule wants there."""
-    shown = target if rule.where != "tag" else f"tag:{target}"
+    full, shown = f"{family}.{name}", target if rule.where != "tag" else f"tag:{target}"
     instead = sorted({_PLACES[trial.kind] for trial in there if trial.outcome != NOT_SELECTED})
     wanted = _WANTED[rule.counts]
     problem = f"it ran on {' and '.join(instead)} only, where {wanted} is wanted" if instead else "it never ran there"
-    line = Line(rule.line, name, shown, problem, f"run test_{family}.py with --board {shown} on {wanted}, {_OR_WAIVE}")
+    line = Line(rule.line, full, shown, problem, f"run test_{family}.py with --board {shown} on {wanted}, {_OR_WAIVE}")
     chip, board = (target if rule.where == "chip" else ""), (target if rule.where == "board" else "")
-    return _Missing(line, name, board, chip, (rule.line, shown, of))
+    return _Missing(line, full, board, chip, (rule.line, shown, of))
 
 
 def _lack(line: int, trial: Trial, preface: str = "") -> _Missing:
     problem, mend = _told(trial)
     problem = f"{preface}: {problem}" if preface else problem
-    return _Missing(Line(line, trial.name, trial.board, problem, mend), trial.name, trial.board, trial.chip)
+    return _Missing(Line(line, trial.full_name, trial.board, problem, mend), trial.full_name, trial.board, trial.chip)
 
 
 def _told(trial: Trial) -> tuple[str, str]:

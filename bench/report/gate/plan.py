@@ -42,7 +42,7 @@ class Planned:
         id: of the test, as pytest has it
         name: of the scenario with its parameters, but for the pool
         family: its module, without ``test_``
-        marks: ``soak``, or with its arguments ``needs(power_cut)``
+        marks: ``firmware``, or with its arguments ``needs(power_cut)``
         selected: was it to run?
     """
 

@@ -12,7 +12,7 @@ from bench.errors import SettingsError
 from bench.report.gate.policy_fields import KINDS, POLICY
 from bench.settings import Document, Record
 
-__all__ = ["Policy", "Rule", "Waiver", "fits", "load_policy", "parse_policy"]
+__all__ = ["Policy", "Rule", "Waiver", "fits", "is_one_of", "load_policy", "parse_policy"]
 
 _FILE = Document("release policy")
 
@@ -58,7 +58,7 @@ class Waiver:
     def covers(self, scenario: str, board: str, chip: str) -> bool:
         """Is this scenario on this board (empty: on any) one of those that it is about?"""
         where = (not self.chips or chip in self.chips) and (not self.boards or board in self.boards)
-        return where and fits(scenario, self.patterns)
+        return where and is_one_of(scenario, self.patterns)
 
     def holds(self, day: date) -> bool:
         """Is it still good on this day? The last one counts."""
@@ -88,6 +88,11 @@ class Policy:
 def fits(name: str, patterns: Iterable[str]) -> bool:
     """Is the name one of these, or of the form of one?"""
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def is_one_of(scenario: str, patterns: Iterable[str]) -> bool:
+    """Is ``family.test_x`` meant by one of these, which may leave out the family?"""
+    return fits(scenario, patterns) or fits(scenario.partition(".")[2], patterns)
 
 
 def load_policy(path: Path) -> Policy:

@@ -31,11 +31,11 @@ _RULE = Fields(
             "Every scenario of these modules.",
         ),
         "scenario": Some(
-            Text("The name as the report has it, like test_status_404, or a pattern.", form=_PATTERN, told=_TOLD),
+            Text("With or without the family: rollback.test_x, test_x_404, or a pattern.", form=_PATTERN, told=_TOLD),
             "Every scenario of these names.",
         ),
         "mark": Some(
-            Text("`soak`, or with an argument: needs(power_cut).", form=r"[^\x00-\x1f]{1,200}", told="a mark"),
+            Text("`firmware`, or with an argument: needs(power_cut).", form=r"[^\x00-\x1f]{1,200}", told="a mark"),
             "Every scenario with one of these marks.",
         ),
         "chip": _CHIPS,

@@ -54,6 +54,11 @@ class Trial:
     cause: str = ""
 
     @property
+    def full_name(self) -> str:
+        """Family and name, as the folder of its evidence is called."""
+        return f"{self.family}.{self.name}"
+
+    @property
     def ran(self) -> bool:
         """Was the firmware judged?"""
         return self.outcome in ("passed", "unstable", "failed")
