@@ -19,7 +19,6 @@ from bench.boards.board import Board
 from bench.boards.drivers import VirtualBoard
 from bench.boards.flashing import (
     BLANK,
-    Bar,
     Brought,
     Loader,
     Start,
@@ -231,17 +230,6 @@ def test_the_progress_of_a_long_write_is_told(desk: Reached, build: Build) -> No
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == made.written
     assert len(told) > 10
-
-
-def test_the_bar_is_for_long_writes_and_cleans_up_after_itself() -> None:
-    shown: list[str] = []
-    bar = Bar(shown.append, "desk: writing")
-    bar(10, 1000)
-    assert shown == []
-    bar(300 * 1024, 600 * 1024)
-    bar(300 * 1024 + 1, 600 * 1024)  # too soon to be shown
-    bar(600 * 1024, 600 * 1024)
-    assert shown == ["\r\x1b[K" + "desk: writing [###############               ] 300/600 KiB", "\r\x1b[K"]
 
 
 # -- never more than the build's own

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.boards.flashing.bar import Bar
 from bench.boards.flashing.bringing import Brought, bring, bring_connected, bring_to_start, recover
 from bench.boards.flashing.loader import MEND, Loader, in_loader, over
 from bench.boards.flashing.start import ANY, BLANK, Content, Region, Start, regions_of, start_of
@@ -11,7 +10,6 @@ __all__ = [
     "ANY",
     "BLANK",
     "MEND",
-    "Bar",
     "Brought",
     "Content",
     "Loader",
