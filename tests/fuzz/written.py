@@ -16,6 +16,7 @@ from bench.errors import FormatError, SettingsError
 from bench.images.encrypted import decrypt, encrypt
 from bench.images.keys import SigningKey
 from bench.ota import parse_dialect
+from bench.report.gate import parse_policy
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.target import Check, Target
 
@@ -49,6 +50,16 @@ events:
   VERIFY_CHIP_ID: looking at chip {chip}
 instead:
   "Image validation failed, image is corrupted": image is broken
+"""
+
+_POLICY = b"""name: production
+least: 3
+require:
+  - {family: rollback, chip: [esp32, esp32s3]}
+  - {scenario: "test_status_*", tag: lab, least: 2}
+waive:
+  - {scenario: "test_x*", chip: esp32, reason: "no such button", by: "R. Tester", until: 2027-01-31}
+others: tell
 """
 
 
@@ -157,6 +168,11 @@ WRITTEN: Mapping[str, Target] = MappingProxyType(
             "dialect files",
             lambda: Mutator([_DIALECT, _BARE], [*_YAML, b"{any}", b"{", b"}}", b"{slot}"]),
             _settings(parse_dialect),
+        ),
+        "policy": Target(
+            "release policies",
+            lambda: Mutator([_POLICY], [*_YAML, b"2027-02-30", b"[!", b"*"]),
+            _settings(parse_policy),
         ),
         "decrypt": Target(
             "pre-encrypted images, opened with the keys they are for",
