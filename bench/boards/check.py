@@ -87,7 +87,7 @@ def check_board(
             yield Finding("port", "ok", held.port)
             yield from _alive(board, held, listen)
     except BenchError as error:
-        yield Finding("port", "broken", str(error), "see docs/labs.md, 'When a board is lost'")
+        yield Finding("port", "broken", str(error), "see docs/troubleshooting.md, 'Lost boards'")
         return
     yield _address(board)
 

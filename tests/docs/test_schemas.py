@@ -38,7 +38,7 @@ def test_the_published_schema_of_release_policies_is_the_reader_s(capsys: pytest
 def test_the_policies_in_the_page_on_the_gate_are_valid() -> None:
     schema = json.loads((ROOT / "docs/schemas/gate.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    examples = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/gate.md").read_text("utf-8"), re.DOTALL)
+    examples = re.findall(r"```yaml[^\n]*\n(.*?)```", (ROOT / "docs/gate.md").read_text("utf-8"), re.DOTALL)
     assert examples
     for example in examples:
         days_as_text = json.loads(json.dumps(yaml.safe_load(example), default=str))
@@ -50,7 +50,7 @@ def test_the_example_in_the_page_on_dialects_is_valid() -> None:
     schema = json.loads((ROOT / "docs/schemas/dialect.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     page = (ROOT / "docs/dialects.md").read_text("utf-8")
-    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    examples = re.findall(r"```yaml[^\n]*\n(.*?)```", page, re.DOTALL)
     assert examples
     for example in examples:
         jsonschema.validate(yaml.safe_load(example), schema)
