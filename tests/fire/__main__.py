@@ -1,4 +1,4 @@
-"""``python -m tests.fire``: many runs of scenarios, each ended by a signal at a random moment."""
+"""``python -m tests.fire`` (``tox -e fire``): many runs of scenarios, each ended by a signal at a random moment."""
 
 from __future__ import annotations
 
