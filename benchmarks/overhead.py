@@ -1,0 +1,167 @@
+"""What evidence, report and history cost a run, as a share of its processor time.
+
+    python benchmarks/overhead.py [--board virtual-esp32s3] [--runs 7] [-k EXPRESSION]
+
+The same scenarios run in turns, in two ways (this file is the plugin of both):
+
+- with all of it, and a clock (processor time of the thread) around every door to it: what hears the console and the
+  timeline, the thread that writes, the store of firmware, outcomes with their amendments, the list of attempts, the
+  page and the history. This is the share to look at: it hardly depends on what else the machine does.
+- without: `--no-html --history none`, and evidence that is thrown away. The timeline itself is there, for scenarios
+  wait on it, and so is pytest's JUnit file. The difference of the medians is printed too; it holds what the clocks do
+  not see (imports, what is slower because caches are shared) and what the clocks themselves cost, and on a machine
+  that does other things it is mostly noise.
+
+The whole is the user and system time of pytest and of the virtual boards, from starting Python to its end. Virtual
+boards do in a quarter of a second what takes real ones minutes, with the same evidence: theirs is the worst case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+WITHOUT = ("--no-html", "--history", "none")
+COUNT_INTO = "OVERHEAD_COUNTED"
+"""Environment variable: the file for what was counted; without it, evidence is thrown away."""
+
+
+class Counting:
+    """Clocks around functions: processor seconds by name, of the outermost one only where they call one another."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inside = threading.local()
+
+    def around(self, owner: Any, name: str, part: str) -> None:
+        """Put a clock around a method of a class or a function of a module."""
+        function = getattr(owner, name)
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if getattr(self._inside, "yes", False):
+                return function(*args, **kwargs)
+            self._inside.yes, began = True, time.thread_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._inside.yes = False
+                self.seconds[part] += time.thread_time() - began
+
+        setattr(owner, name, timed)
+
+
+def doors() -> list[tuple[Any, str, str]]:
+    """Every way into evidence, report and history: owner, name, and the part it belongs to."""
+    import fixtures.gate
+    import fixtures.report
+    from bench.report.evidence import Evidence
+    from bench.report.firmware_store import FirmwareStore
+    from bench.report.history import History
+
+    found: list[tuple[Any, str, str]] = []
+    heard = ("open", "attach", "console", "images", "outcome", "close", "_entry", "_write")
+    found += [(Evidence, name, "evidence") for name in heard]
+    found += [(FirmwareStore, name, "firmware store") for name in ("keep_build", "keep_image")]
+    found += [(fixtures.gate, name, "attempts") for name in ("note_attempt", "write_plan")]
+    found += [(fixtures.report, name, "outcomes") for name in ("_tell", "_of_firmware")]
+    return [*found, (fixtures.report, "write_report", "page"), (History, "add_run", "history")]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """As a plugin of pytest: count, or throw evidence away."""
+    into = os.environ.get(COUNT_INTO)
+    if into is None:
+        _throw_away(config)
+        return
+    counting = Counting()
+    for owner, name, part in doors():
+        counting.around(owner, name, part)
+    config.add_cleanup(lambda: Path(into).write_text(json.dumps(counting.seconds)))
+
+
+def _throw_away(config: pytest.Config) -> None:
+    from bench.report.evidence import Evidence
+    from bench.report.firmware_store import FirmwareStore
+
+    def nothing(*_: object, **__: object) -> None:
+        return None
+
+    for owner, names in (
+        (Evidence, ("attach", "console", "images", "outcome", "close")),
+        (FirmwareStore, ("keep_build", "keep_image")),
+    ):
+        for name in names:
+            setattr(owner, name, nothing)
+    Evidence.open = lambda self: self  # type: ignore[method-assign]  # what this plugin is for
+    config.pluginmanager.unregister(name="ota-bench-attempts")
+
+
+def run(board: str, keyword: str, *, whole: bool) -> tuple[float, float, dict[str, float]]:
+    """Processor seconds and wall seconds of one run, and what was counted of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        counted = Path(folder) / "counted.json"
+        command = [sys.executable, "-m", "pytest", "-q", "scenarios", "--board", board, "-k", keyword]
+        command += ["--evidence", folder, "-p", "no:cacheprovider", "-p", "overhead", *(() if whole else WITHOUT)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment | ({COUNT_INTO: str(counted)} if whole else {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode != 0:
+            told = (done.stdout + done.stderr)[-3000:]
+            raise SystemExit(f"the scenarios did not pass, so their time says nothing:\n{told}")
+        parts = json.loads(counted.read_text()) if whole else {}
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, parts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", default="virtual-esp32s3")
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("-k", dest="keyword", default="update or refus", help="only scenarios that pytest's -k selects")
+    options = parser.parse_args()
+    run(options.board, options.keyword, whole=True)  # what is made once and kept is made now
+    whole, bare, shares = [], [], []
+    parts: Counter[str] = Counter()
+    for number in range(1, options.runs + 1):
+        bare.append(run(options.board, options.keyword, whole=False)[:2])
+        processor, wall, counted = run(options.board, options.keyword, whole=True)
+        whole.append((processor, wall))
+        shares.append(sum(counted.values()) / processor)
+        parts.update({part: seconds / processor / options.runs for part, seconds in counted.items()})
+        print(
+            f"run {number}: {processor:.2f} s, of them {shares[-1]:.1%} counted; {bare[-1][0]:.2f} s without",
+            flush=True,
+        )
+    print(f"counted, median: {statistics.median(shares):.1%} of the processor time of a run")
+    print("of which, on average: " + ", ".join(f"{part} {share:.1%}" for part, share in parts.most_common()))
+    for name, column in (("processor", 0), ("wall", 1)):
+        without, all_of_it = (statistics.median(one[column] for one in runs) for runs in (bare, whole))
+        print(f"{name}, medians: {without:.2f} s without, {all_of_it:.2f} s with: {all_of_it / without - 1:+.1%}")
+
+
+if __name__ == "__main__":
+    main()
