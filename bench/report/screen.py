@@ -112,6 +112,13 @@ class Screen:
         if standing is not None and (self._draw is not None or self._plain):
             self._start()
 
+    def gone(self, key: str) -> None:
+        """Whoever has this key tells nothing more: its process has ended."""
+        with self._lock:
+            if self._inbox is not None:
+                self._read(self._inbox)
+            self.show(key, None)
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Others write to the terminal meanwhile."""
@@ -178,10 +185,9 @@ class Screen:
         """Take the view away, and put the cursor back to where the others left it."""
         if not self._lines:
             return
-        up = self._lines - 1 + (1 if self._column else 0)
         first = f"\x1b[{self._lines - 1}A" if self._lines > 1 else ""
         gone = "\r" + first + "\x1b[J"
-        back = f"\x1b[1A\x1b[{self._column + 1}G" if up >= self._lines else ""
+        back = f"\x1b[1A\x1b[{self._column + 1}G" if self._column else ""
         self._write(gone + back + _SHOW_CURSOR)
         self._lines = 0
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -113,6 +113,7 @@ standings = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(standings)
 def test_it_comes_through_to_another_process(standing: Standing) -> None:
     assert from_json(as_json(standing)) == standing
@@ -128,6 +129,7 @@ def test_what_is_no_standing_is_refused(text: str) -> None:
 _CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
+@settings(deadline=None, max_examples=40)  # drawing takes a moment on a busy machine
 @given(st.lists(standings, min_size=1, max_size=40), st.integers(1, 200), st.integers(1, 60), st.booleans())
 def test_a_line_is_never_wider_than_the_terminal(
     many: Sequence[Standing], columns: int, rows: int, color: bool
@@ -263,6 +265,19 @@ def test_what_others_tell_is_shown_and_their_folder_goes_away(tmp_path: Path) ->
         assert [line for line in terminal.lines if line] == ["waiting for desk"]
     inbox.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_was_killed_has_no_line_any_more(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / ".live").open()
+    with Terminal(60, 10) as terminal, Screen(terminal.slave, draw=view, inbox=inbox) as screen:
+        inbox.sender("gw0").write_text(as_json(START) + "\n")
+        terminal.until(lambda: any("<desk" in line for line in terminal.lines))
+        with inbox.sender("gw0").open("a") as file:
+            file.write(as_json(replace(START, phase="its last word")) + "\n")
+        screen.gone("gw0")
+        terminal.until(lambda: not any("<desk" in line for line in terminal.lines))
+        terminal.read(0.5)
+        assert not any("<desk" in line for line in terminal.lines)
 
 
 def test_half_a_message_waits_for_its_other_half_and_a_damaged_one_is_left_out(tmp_path: Path) -> None:
