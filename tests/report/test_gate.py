@@ -245,7 +245,7 @@ def test_what_a_model_says_counts_neither_for_nor_against_hardware(tmp_path: Pat
     run = made(tmp_path / "run", [*SOUND, Did("test_one", "model-s3", attempts=["failed"])])
     found = verdict(run, LENIENT)
     assert found.met
-    assert found.notes == ("no rule is about update.test_one on model-s3: failed",)
+    assert found.notes == ("models, not hardware: model-s3", "no rule is about update.test_one on model-s3: failed")
     assert verdict(run, LENIENT.replace("others", "    counts: virtual\nothers")).met is False
 
 
@@ -263,7 +263,9 @@ def test_a_waiver_covers_its_scenarios_and_says_whose_it_is(tmp_path: Path) -> N
     assert found.met
     assert not found.notes
     assert [line.mend for line in found.waived] == ["known (me, until 2026-06-15, line 5)"]
-    assert not verdict(run, UPDATE + WAIVED.format(until="2026-06-15"), date(2026, 6, 16)).met
+    expired = verdict(run, UPDATE + WAIVED.format(until="2026-06-15"), date(2026, 6, 16))
+    assert [line.scenario for line in expired.unmet] == ["update.test_one", ""]
+    assert not expired.waived
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,9 @@ def judge(policy: Policy, run: RunRecord, day: date) -> Verdict:
     notes = [
         f"{policy.path}:{one.line}: this waiver waives nothing; remove it" for one in policy.waivers if one not in used
     ]
+    models = sorted({trial.board for trial in run.trials if trial.kind == "model" and trial.outcome != NOT_SELECTED})
+    if models:
+        notes.append(f"models, not hardware: {', '.join(models)}")
     if not policy.strict:
         notes += [f"no rule is about {trial.full_name} on {trial.board}: {trial.outcome}" for trial in others]
     counts = Counter(trial.outcome for trial in run.trials)
