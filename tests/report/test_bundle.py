@@ -61,6 +61,9 @@ def test_a_bundle_holds_run_policy_and_verdict_with_their_digests(run: Path) -> 
             data = file.read(name)
             assert told == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         assert json.loads(file.read("verdict.json"))["verdict"] == "not met"
+        of_run = [name.split("/") for name in file.namelist() if name.startswith("run/")]
+        assert of_run == sorted(of_run)  # the order of a folder is the file system's, and not the same everywhere
+        assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert names >= {"policy.yaml", "verdict.txt", "run/plan.json", "run/images/ab.bin", "run/report.html"}
     assert names >= {f"run/desk/update.test_one/{name}" for name in ("console.raw", "timeline.jsonl", "outcome.json")}
     assert not [name for name in names if "embedded" in name or ".new" in name]
