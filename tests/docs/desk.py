@@ -41,7 +41,8 @@ _SELECTED = re.compile(r"test_\w+\.py| -k | -m |--collect-only|--help|--pyargs|c
 _SMALL = " -k test_update_to_a_newer_version"
 """Added where a page runs all scenarios: that they all pass is what `tox -e virtual` shows."""
 
-_SECONDS = 60.0
+_SECONDS = 240.0
+"""For any one command, on a machine that is busy with others."""
 
 
 class Desk:
@@ -60,7 +61,6 @@ class Desk:
             "OTA_BENCH_HOME": str(self.authority),
             "OTA_BENCH_LEASES": str(store / "leases"),
             "PYTHONPATH": str(_installed(store / "site")),
-            "PYTHONPYCACHEPREFIX": str(store / "compiled"),
             "PYTHONDONTWRITEBYTECODE": "",
             "COLUMNS": "200",
         }
