@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bench.builds import Build, VirtualBuild, write_build
+from bench.images.derive import merged
 from bench.server import Authority
 from tests.docs.markdown import Command
 from tests.docs.pages import ROOT
@@ -172,12 +173,24 @@ def _compare(command: Command, output: str) -> None:
         )
 
 
-def _image(desk: Desk, path: Path) -> None:
+def _build(desk: Desk, path: Path) -> Build:
     """Version 2 of an application for the ESP32-S3."""
-    build = path.with_name("build-of-app")
     ca = Authority.load_or_create(desk.authority).ca_pem
-    write_build(VirtualBuild(chip="esp32s3", app="advanced_https_ota", version="2", ca_pem=ca), build)
-    shutil.copy(Build.load(build).app_path, path)
+    write_build(VirtualBuild(chip="esp32s3", app="advanced_https_ota", version="2", ca_pem=ca), path)
+    return Build.load(path)
+
+
+def _image(desk: Desk, path: Path) -> None:
+    """Its application."""
+    shutil.copy(_build(desk, path.with_name("build-of-app")).app_path, path)
+
+
+def _flash(desk: Desk, path: Path) -> None:
+    """A dump of the flash that it was written to."""
+    build = _build(desk, path.with_name("build-of-flash"))
+    path.write_bytes(
+        merged({file.offset: file.path.read_bytes() for file in build.flash_files}).ljust(8 << 20, b"\xff")
+    )
 
 
 def _run(desk: Desk, path: Path) -> None:
@@ -207,6 +220,7 @@ def _public_key(desk: Desk, path: Path) -> None:
 PROPS: Mapping[str, Callable[[Desk, Path], None]] = MappingProxyType(
     {
         "app.bin": _image,
+        "flash.bin": _flash,
         "evidence": _run,
         "console.log": _console,
         "release.pem": _private_key,

@@ -41,6 +41,7 @@ REASONS = (
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "README.md": ("evidence", "app.bin", "console.log"),
+        "boards.md": ("flash.bin",),
         "dialects.md": ("console.log",),
         "faults.md": ("app.bin",),
         "firmware.md": ("app.bin", "console.log"),
