@@ -55,7 +55,7 @@ class Planned:
 
 
 def scenario_name(name: str, pool: str) -> str:
-    """``test_x[virtual-esp32-404]`` is ``test_x_404``, as folders of evidence are called."""
+    """``test_x[virtual-esp32-404]`` is ``test_x_404``: the scenario within its module, on whatever board."""
     return re.sub(r"[^\w.]+", "_", name.replace(pool, "", 1)).strip("_")
 
 
