@@ -77,7 +77,7 @@ class FirmwareStore:
         """A file whose name is its digest: whoever wrote it first wrote the same."""
         if path.exists():
             return
-        part = path.with_name(f".{path.name}.{os.getpid()}")
+        part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             path.parent.mkdir(exist_ok=True)
             part.write_bytes(data)

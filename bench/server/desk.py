@@ -154,13 +154,20 @@ class Desk:
         def progressed(sent: int) -> None:
             self._note("progress", **numbers, sent=sent)
 
-        performance = Performance(plan, connection, fired, progressed)
+        once = self._is_once(door, asked, plan)
+
+        def finishing() -> None:
+            if once:
+                self._withheld.add(path)
+
+        performance = Performance(plan, connection, fired, progressed, finishing)
         outcome: Outcome | None = None
         try:
             response, outcome = await performance.run(request)
         finally:
             outcome = outcome if outcome is not None else performance.abandoned()
-            self._once(door, asked, plan, outcome)
+            if once and not outcome.complete:
+                self._withheld.discard(path)
             self._note(
                 "response",
                 **numbers,
@@ -185,17 +192,16 @@ class Desk:
             plan = fault.plan(plan, asked)
         return plan
 
-    def _once(self, door: Door, asked: Asked, plan: Plan, outcome: Outcome) -> None:
-        """Withhold what was to be fetched once, when its last byte has left: before its reader can ask again."""
+    def _is_once(self, door: Door, asked: Asked, plan: Plan) -> bool:
+        """Is it to be withheld when its last piece is sent? Its reader may ask again as soon as it has that."""
         published = self._published.get((door, asked.path))
-        if published is None or not published.once or asked.method != "GET" or not outcome.complete:
-            return
+        if published is None or not published.once or asked.method != "GET" or asked.path in self._withheld:
+            return False
         size = len(published.data)
         ends = any(
             name.lower() == "content-range" and value.endswith(f"-{size - 1}/{size}") for name, value in plan.headers
         )
-        if ends or (plan.status == 200 and outcome.sent >= size):
-            self._withheld.add(asked.path)
+        return ends or (plan.status == 200 and (plan.length is None or plan.length >= size))
 
     def _rejected(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """What aiohttp answered by itself (its answers are a `Response`): what it could not read as a request."""

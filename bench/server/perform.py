@@ -58,11 +58,14 @@ class Performance:
         connection: Connection,
         fired: Callable[[Fault], None],
         progressed: Callable[[int], None],
+        finishing: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._connection = connection
         self._fired = fired
         self._progressed = progressed
+        self._finishing = finishing
+        self._last = next((action for action in reversed(plan.body) if isinstance(action, Send)), None)
         self._told, self._told_at = 0, time.monotonic()
         self._sent = 0
         self._hung_up = False
@@ -130,6 +133,8 @@ class Performance:
             if start and action.pause:
                 await self._wait(action.pause)
             piece = action.data[start : start + stride]
+            if action is self._last and start + stride >= len(action.data):
+                self._finishing()
             await writer.write(piece)
             await self._connection.flush()
             self._sent += len(piece)

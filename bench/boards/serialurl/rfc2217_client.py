@@ -114,7 +114,13 @@ class Rfc2217Client(SerialBase):
         self._reader.start()
         try:
             self._negotiate(address)
-            self._reconfigure_port()
+            try:
+                self._reconfigure_port()
+            except SerialException:
+                # ser2net turns a second client away at once, and a reset may overtake what it says
+                if self._is_taken(address):
+                    raise SerialException(errno.EBUSY, f"{self.port}: another client is connected") from None
+                raise
             if not self.dsrdtr and (self.SETS_LINES_AT_OPENING or not self.dtr):
                 self._update_dtr_state()
             if not self.rtscts and (self.SETS_LINES_AT_OPENING or not self.rts):
