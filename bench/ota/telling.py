@@ -85,8 +85,7 @@ class AtBoot:
     def publish(self, server: OtaServer, number: int, draft: Draft) -> Release:
         """Under the one name that is fixed, or under one of its own; withheld until the firmware is told."""
         path = f"/release-{number}.bin" if self._fixed is None else "/" + self._fixed.split("/", 3)[3]
-        release = server.publish(path, draft.data, *draft.faults, once=True)
-        server.withhold(release.path)
+        release = server.publish(path, draft.data, *draft.faults, once=True, withheld=True)
         if self._fixed is not None and release.url != self._fixed:
             raise Inexpressible(
                 f"needs the URL {release.told_url}: the firmware has {self._fixed} once and for all, and "

@@ -54,6 +54,8 @@ class Desk:
         self._published: dict[tuple[Door, str], Published] = {}
         self._asked: dict[tuple[Door, str], int] = {}
         self._withheld: set[str] = set()
+        self._offered: dict[str, int] = {}
+        """The last connection that was too early for what was offered, by path."""
         self._listeners: dict[Door, Listener] = {}
         self._web: list[web.Server] = []
         self._connections: dict[asyncio.BaseProtocol, Connection] = {}
@@ -63,14 +65,15 @@ class Desk:
         """The port on which that kind of listener listens."""
         return self._listeners[door].port
 
-    async def put_up(self, published: Published) -> int:
-        """Publish, opening the door it needs; the port behind which it stands."""
+    async def put_up(self, published: Published, *, withheld: bool = False) -> int:
+        """Publish, opening the door it needs; the port behind which it stands. Where it is withheld, from the first."""
         door = published.door
         if door not in self._listeners:
             await self.open(door, published.faults, 0)
         self._published[door, published.path] = published
         self._asked[door, published.path] = 0
-        self._withheld.discard(published.path)
+        (self._withheld.add if withheld else self._withheld.discard)(published.path)
+        self._offered.pop(published.path, None)
         return self._listeners[door].port
 
     async def withhold(self, path: str | None) -> None:
@@ -78,8 +81,9 @@ class Desk:
         self._withheld |= {path} if path is not None else {known for _, known in self._published}
 
     async def offer(self, path: str) -> None:
-        """Serve again what was withheld."""
+        """Serve again what was withheld, on connections that come from now on: who is connected asked too early."""
         self._withheld.discard(path)
+        self._offered[path] = self._numbers["connection"]
 
     async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
         """Open a listener of that kind, called for by those of the faults that act at the door."""
@@ -142,11 +146,11 @@ class Desk:
             range=headers.get("range"),
             http=f"{request.version.major}.{request.version.minor}",
             headers=headers,
-            **({"withheld": True} if path in self._withheld else {}),
+            **({"withheld": True} if self._is_withheld(path, connection) else {}),
         )
         lower = {name.lower(): value for name, value in request.headers.items()}
         asked = Asked(request.method, path, lower, query=request.query_string, scheme=door.scheme)
-        plan = self._plan(door, asked)
+        plan = missing_plan(asked) if self._is_withheld(path, connection) else self._plan(door, asked)
 
         def fired(fault: Fault) -> None:
             self._note("fault", **numbers, path=path, **tell_fault(fault))
@@ -154,7 +158,7 @@ class Desk:
         def progressed(sent: int) -> None:
             self._note("progress", **numbers, sent=sent)
 
-        once = self._is_once(door, asked, plan)
+        once = not self._is_withheld(path, connection) and self._is_once(door, asked, plan)
 
         def finishing() -> None:
             if once:
@@ -183,7 +187,7 @@ class Desk:
 
     def _plan(self, door: Door, asked: Asked) -> Plan:
         published = self._published.get((door, asked.path))
-        if published is None or asked.path in self._withheld:
+        if published is None:
             return missing_plan(asked)
         asked = replace(asked, nth=self._asked[door, asked.path])
         self._asked[door, asked.path] += 1
@@ -192,10 +196,13 @@ class Desk:
             plan = fault.plan(plan, asked)
         return plan
 
+    def _is_withheld(self, path: str, connection: Connection) -> bool:
+        return path in self._withheld or connection.number <= self._offered.get(path, 0)
+
     def _is_once(self, door: Door, asked: Asked, plan: Plan) -> bool:
         """Is it to be withheld when its last piece is sent? Its reader may ask again as soon as it has that."""
         published = self._published.get((door, asked.path))
-        if published is None or not published.once or asked.method != "GET" or asked.path in self._withheld:
+        if published is None or not published.once or asked.method != "GET":
             return False
         size = len(published.data)
         ends = any(

@@ -135,7 +135,15 @@ class OtaServer:
         """The port it listens on."""
         return self._running().port_of(door_of(self._faults))
 
-    def publish(self, path: str, data: bytes, *faults: Fault, chunked: bool = False, once: bool = False) -> Release:
+    def publish(
+        self,
+        path: str,
+        data: bytes,
+        *faults: Fault,
+        chunked: bool = False,
+        once: bool = False,
+        withheld: bool = False,
+    ) -> Release:
         """Put bytes up under a path, in the place of what was there; faults act in the order given.
 
         Args:
@@ -143,14 +151,15 @@ class OtaServer:
             data: the bytes
             faults: how the server misbehaves when it serves them
             chunked: announce no length and send chunks
-            once: withhold it as soon as somebody has fetched it to its last byte
+            once: withhold it when its last piece is sent to somebody
+            withheld: nobody gets it before it is offered
 
         A release whose faults need a listener of their own stands behind a port of its own, see its `url`.
         """
         if self.guard is not None:
             self.guard(data)
         published = Published(published_path(path), bytes(data), faults, chunked, once)
-        port = self._call(self._running().put_up(published))
+        port = self._call(self._running().put_up(published, withheld=withheld))
         host = f"[{self.name}]" if ":" in self.name else self.name
         url = f"{published.door.scheme}://{host}:{port}{quote(published.path)}"
         for fault in faults:
