@@ -115,7 +115,8 @@ class Terminal:
         try:
             return os.read(self.master, 1 << 16) if ready else b""
         except OSError as error:
-            if error.errno != errno.EIO:
+            # EIO: nobody has it open. EAGAIN: what made it readable has been flushed by the host meanwhile.
+            if error.errno not in (errno.EIO, errno.EAGAIN):
                 raise
             return b""
 
