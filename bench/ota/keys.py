@@ -6,12 +6,13 @@ They are made when they are first asked for: an RSA key of 3072 bits takes a goo
 from __future__ import annotations
 
 import secrets
-from functools import cached_property
+from functools import cached_property, partial
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bench.images.ecies import HMAC_KEY_SIZE, device_key
+from bench.once import Once, every_time
 
 __all__ = ["Keys"]
 
@@ -19,17 +20,18 @@ _Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class Keys:
-    """Keys as PEM, but for `hmac_key`. No `repr`: a private key must not reach a log."""
+    """Keys as PEM, but for `hmac_key`. No `repr`: a private key must not reach a log.
 
-    @classmethod
-    def generate(cls) -> Keys:
-        """New keys."""
-        return cls()
+    `once` makes them; processes that share it have the same keys.
+    """
+
+    def __init__(self, once: Once = every_time) -> None:
+        self._once = once
 
     @cached_property
     def flash_key(self) -> bytes:
         """The key of the device's flash encryption, 32 bytes: random, and never two equal halves."""
-        return secrets.token_bytes(32)
+        return self._once("flash encryption key", partial(secrets.token_bytes, 32))
 
     @cached_property
     def device_private(self) -> bytes:
@@ -49,7 +51,7 @@ class Keys:
     @cached_property
     def hmac_key(self) -> bytes:
         """32 bytes for an eFuse block: the root of the device's key in the ECIES scheme."""
-        return secrets.token_bytes(HMAC_KEY_SIZE)
+        return self._once("HMAC key", partial(secrets.token_bytes, HMAC_KEY_SIZE))
 
     @property
     def ecies_public(self) -> bytes:
@@ -59,7 +61,8 @@ class Keys:
     @cached_property
     def foreign_ecies_public(self) -> bytes:
         """P-256 of another device."""
-        return _public(device_key(secrets.token_bytes(HMAC_KEY_SIZE)))
+        key = self._once("HMAC key of somebody else", partial(secrets.token_bytes, HMAC_KEY_SIZE))
+        return _public(device_key(key))
 
     def signing(self, scheme: str) -> bytes:
         """The private key that this device's firmware is signed with, for `rsa`, `ecdsa` or `ecdsa_v1`."""
@@ -77,7 +80,7 @@ class Keys:
 
         mbedTLS tells a number that is too large from a padding that is wrong, and a scenario waits for one of the two.
         """
-        pairs = [rsa.generate_private_key(public_exponent=65537, key_size=3072) for _ in range(2)]
+        pairs = [self._rsa_3072(f"RSA key {number}") for number in (1, 2)]
         return sorted(pairs, key=lambda one: one.public_key().public_numbers().n, reverse=True)
 
     @property
@@ -90,11 +93,24 @@ class Keys:
 
     @cached_property
     def _curve(self) -> ec.EllipticCurvePrivateKey:
-        return ec.generate_private_key(ec.SECP256R1())
+        return self._p256("P-256 key")
 
     @cached_property
     def _foreign_curve(self) -> ec.EllipticCurvePrivateKey:
-        return ec.generate_private_key(ec.SECP256R1())
+        return self._p256("P-256 key of somebody else")
+
+    def _rsa_3072(self, name: str) -> rsa.RSAPrivateKey:
+        pem = self._once(name, lambda: _private(rsa.generate_private_key(public_exponent=65537, key_size=3072)))
+        key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)  # it is our own
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
+
+    def _p256(self, name: str) -> ec.EllipticCurvePrivateKey:
+        key = serialization.load_pem_private_key(
+            self._once(name, lambda: _private(ec.generate_private_key(ec.SECP256R1()))), None
+        )
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key
 
 
 def _private(key: _Private) -> bytes:

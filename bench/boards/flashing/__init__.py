@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.boards.flashing.bringing import Brought, bring, bring_connected, bring_to_start, recover
 from bench.boards.flashing.loader import MEND, Loader, in_loader, over
-from bench.boards.flashing.start import ANY, BLANK, Content, Region, Start, regions_of, start_of
+from bench.boards.flashing.start import ANY, BLANK, Content, Region, Start, digest_of, regions_of, start_of
 
 __all__ = [
     "ANY",
@@ -18,6 +18,7 @@ __all__ = [
     "bring",
     "bring_connected",
     "bring_to_start",
+    "digest_of",
     "in_loader",
     "over",
     "recover",

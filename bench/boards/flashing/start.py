@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 from types import MappingProxyType
 
 from bench.builds import Build
 from bench.errors import BuildError, UnsafeOperation
 from bench.flash import Partition
 
-__all__ = ["ANY", "BLANK", "SECTOR", "Content", "Region", "Start", "regions_of", "start_of"]
+__all__ = ["ANY", "BLANK", "SECTOR", "Content", "Region", "Start", "digest_of", "regions_of", "start_of"]
 
 SECTOR = 4096
 """Bytes that flash is erased in, at least."""
@@ -111,6 +112,15 @@ def regions_of(build: Build, start: Start) -> tuple[Region, ...]:
                 )
             regions[partition.offset] = Region(partition.label, partition.offset, len(data), data)
     return tuple(regions[offset] for offset in sorted(regions))
+
+
+def digest_of(regions: Iterable[Region]) -> str:
+    """SHA-256 of where what shall stand in flash, in hex: the same for builds that write the same."""
+    digest = sha256()
+    for region in regions:
+        digest.update(f"{region.offset} {region.size} {region.encrypted} {region.data is None};".encode())
+        digest.update(b"" if region.data is None else region.data)
+    return digest.hexdigest()
 
 
 def _stated(build: Build, start: Start) -> Iterator[tuple[Partition, Wanted]]:
