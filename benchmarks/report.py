@@ -33,7 +33,7 @@ SIZES = (130, 1000)
 def a_run(folder: Path) -> Path:
     """The evidence of a real run, made for the occasion."""
     command = [sys.executable, "-m", "pytest", "-q", "scenarios", "--board", "virtual-esp32s3", "-n", "2", "--no-html"]
-    command += ["--evidence", str(folder), "-p", "no:cacheprovider", "-k", "update or refused"]
+    command += ["--evidence", str(folder), "--history", "none", "-p", "no:cacheprovider", "-k", "update or refused"]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     (run,) = folder.iterdir()
     return run

@@ -16,9 +16,12 @@ from bench.boards.drivers import Supply
 from bench.console import Attempt
 from bench.errors import BenchError, ExpectationFailed, Inexpressible
 from bench.flash import OtaData
+from bench.ota.asked import Asked
 from bench.ota.dialect import Dialect
 from bench.ota.draft import Draft
 from bench.ota.firmware import Firmware
+from bench.ota.following import LATE_LINES, Following
+from bench.ota.held import Held
 from bench.ota.loops import boot_loop
 from bench.ota.programmer import Programmer
 from bench.ota.slots import FlashView, Slot
@@ -30,7 +33,6 @@ from bench.timeline import (
     START,
     UPDATE_BOOT_PARTITION,
     Deadline,
-    Diverged,
     Entry,
     Matcher,
     Sequence,
@@ -44,16 +46,11 @@ from bench.timeline import (
     panicked,
     said,
 )
-from bench.timeline.explain import describe, divergence
-from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = ["Device", "Ota"]
 
 _BACK_AGAIN = 30.0
 """Seconds for the ROM to speak, or the port to return, once the supply is back."""
-
-_LATE_LINES = 1.0
-"""Seconds for a line that belongs before another and comes after it: events are told by a task of their own."""
 
 
 class Device(Protocol):
@@ -101,18 +98,16 @@ class Ota:
         self.supply = supply
         self._flash = flash
         self._verdict = verdict
-        self._patience = patience
+        self._following = Following(timeline, patience)
+        self._asked = Asked(self._following)
         self._guard = guard
         self._telling: Telling = OnConsole() if telling is None else telling
         self._attempts = attempts
-        self._at = -1
-        self._started = -1
         self._running: Entry | None = None
         self._first: str | None = None
-        self._before: dict[str, Slot] = {}
+        self._held = Held(flash, timeline)
         self._releases = 0
         self._nothing_booted = False
-        self._noted: dict[str, tuple[int | None, str | None]] | None = None
 
     # -- what is where ------------------------------------------------------------------------------------------
 
@@ -120,9 +115,7 @@ class Ota:
     def slots(self) -> dict[str, Slot]:
         """Every application slot as it is in flash now, by label; the timeline is told what is new."""
         with self._look():
-            found = self._flash.slots()
-        self._note_slots({label: (slot.state, slot.version) for label, slot in found.items()})
-        return found
+            return self._held.now()
 
     @property
     def running_slot(self) -> str:
@@ -166,29 +159,16 @@ class Ota:
         return self._flash.subtype_of(slot)
 
     def answers(self) -> list[int]:
-        """The HTTP statuses that the server answered since the update was started.
-
-        The server notes an answer once it has left, and the board may have told what it makes of it by then.
-        """
-        for request in self._of_server("request"):
-            answer = happened("server", "response", request=request.get("request"))
-            self.timeline.wait(answer, Deadline(self._patience), after=request.index)
-        return [int(str(entry.get("status"))) for entry in self._of_server("response")]
+        """The HTTP statuses that the server answered since the update was started."""
+        return self._asked.answers()
 
     def requests(self) -> list[str]:
         """What the board asked for since the update was started, in order: ``"HEAD"``, ``"GET bytes=0-4095"``."""
-        asked = [(entry.get("method"), entry.get("range")) for entry in self._of_server("request")]
-        return [f"{method!s} {wanted or ''!s}".rstrip() for method, wanted in asked]
+        return self._asked.requests()
 
     def connections(self) -> int:
         """On how many connections the board has asked the server since the update was started."""
-        return len({entry.get("connection") for entry in self._of_server("request")})
-
-    def _of_server(self, kind: str) -> list[Entry]:
-        """What the server noted of the attempt; what any other start asked for is withheld, and no part of it."""
-        of_server = [entry for entry in self.timeline.since(self._started) if entry.source == "server"]
-        withheld = {entry.get("request") for entry in of_server if entry.get("withheld")}
-        return [entry for entry in of_server if entry.kind == kind and entry.get("request") not in withheld]
+        return self._asked.connections()
 
     def _of_boot(self, name: str) -> str:
         value = self._running.get(name) if self._running is not None else None
@@ -200,8 +180,7 @@ class Ota:
 
     def wait_for_prompt(self) -> None:
         """Wait until the application has booted and takes a URL from the console."""
-        boot = self._wait(booted())
-        self._booted(boot)
+        self._booted()
         self._ready()
 
     def publish(self, draft: Draft) -> Release:
@@ -230,7 +209,7 @@ class Ota:
         self._begin(url=release.told_url, bytes=release.size)
         self._telling.tell(release, self)
         if self._telling.at_boot:
-            self._booted(self._wait(booted()))
+            self._booted()
 
     def stream(self, draft: Draft, *mishaps: Mishap, chunks: int | None = None) -> None:
         """Stream a draft to the waiting application over its console, as `docs/serial-update.md` has it.
@@ -246,7 +225,9 @@ class Ota:
         self._begin(bytes=len(draft.data), frames=len(frames), mishaps=[str(mishap) for mishap in mishaps])
         for frame, data in sent(frames if chunks is None else frames[: chunks + 1], mishaps):
             self._device.write(data)
-            if frame.kind != END and self._dialect.given_up.matches(self._wait(answer_to(frame, self._dialect))):
+            if frame.kind != END and self._dialect.given_up.matches(
+                self._following.next(answer_to(frame, self._dialect))
+            ):
                 return
 
     def type(self, text: str) -> None:
@@ -306,7 +287,7 @@ class Ota:
         """The first word of the ROM that has power again."""
         back = self.timeline.append("bench", "power", on=True)
         self.supply.power(True)
-        seconds = min(self._patience, _BACK_AGAIN)
+        seconds = min(self._following.patience, _BACK_AGAIN)
         board = self.supply.board
         return expect_power_on(self.timeline, board, after=back.index, seconds=seconds, reset=self._device.reset)
 
@@ -314,42 +295,44 @@ class Ota:
 
     def expect(self, *steps: Step) -> tuple[Entry, ...]:
         """These steps, in order, and no other event in between."""
-        entries = Sequence(*map(self._dialect.put, steps)).follow(
-            self.timeline, Deadline(self._patience), after=self._at
-        )
-        self._at = entries[-1].index
+        deadline = Deadline(self._following.patience)
+        sequence = Sequence(*map(self._dialect.put, steps))
+        entries = sequence.follow(self.timeline, deadline, after=self._following.at)
+        self._following.at = entries[-1].index
         return entries
 
     def expect_happened(self, *matchers: Matcher) -> None:
         """Each of these comes, one after the other, whatever else comes between."""
         for matcher in matchers:
-            self._wait(self._dialect.put_matcher(matcher))
+            self._following.next(self._dialect.put_matcher(matcher))
 
     def expect_said(self, text: str, *, tag: str | None = None) -> Entry:
         """A log record with this text in it."""
-        return self._wait(self._dialect.put_matcher(said(tag=tag, text=text)))
+        return self._following.next(self._dialect.put_matcher(said(tag=tag, text=text)))
 
     def expect_boot(
         self, *, slot: str | None = None, version: str | None = None, reset_reason: str | None = None
     ) -> Entry:
         """The next boot, and it must be this one: another boot first is a failure at once."""
         wanted = booted(slot=slot, version=version, reset_reason=reset_reason)
-        entry = self._wait(booted())
+        entry = self._following.next(booted())
         while self._nothing_booted and entry.get("slot") is entry.get("app_version") is None:
-            entry = self._wait(booted())  # a pass without an application is only told when the next one begins
+            entry = self._following.next(
+                booted()
+            )  # a pass without an application is only told when the next one begins
         self._nothing_booted = False
         if not wanted.matches(entry):
-            raise self._wrong_boot(wanted, entry)
-        self._booted(entry)
+            raise self._following.wrong_boot(wanted, entry)
+        self._running = entry
         return entry
 
     def expect_running(self, *, slot: str, version: str) -> Entry:
         """However often it is booted on the way, the application that takes a URL in the end is this one."""
         ready = self._ready()
-        last, wanted = self._last_boot(ready), booted(slot=slot, version=version)
+        last, wanted = self._following.last_boot(ready), booted(slot=slot, version=version)
         if not wanted.matches(last):
-            raise self._wrong_boot(wanted, last)
-        self._booted(last)
+            raise self._following.wrong_boot(wanted, last)
+        self._running = last
         return last
 
     def expect_boot_after_update(self, *, version: str) -> Entry:
@@ -360,7 +343,7 @@ class Ota:
 
     def expect_power_lost(self) -> None:
         """The planned power cut has come, and the board is off."""
-        self.supply.wait_until_off(self._patience)
+        self.supply.wait_until_off(self._following.patience)
         self.timeline.append("board", "power", on=False)
 
     def expect_survives_a_cut(self, seconds: float, *, versions: tuple[str, ...]) -> None:
@@ -369,8 +352,8 @@ class Ota:
         self.timeline.append("bench", "power", on=False)
         self.supply.power(False)
         # What the cut broke off may be told only now, with all or none of its particulars: it counts for nothing.
-        self._at = self._power_on().index
-        self._booted(self._last_boot(self._ready()))
+        self._following.at = self._power_on().index
+        self._running = self._following.last_boot(self._ready())
         if self.running_version not in versions:
             raise ExpectationFailed(f"version {self.running_version} runs after the cut, none of {versions}")
 
@@ -379,31 +362,30 @@ class Ota:
 
         The version is not known where the image dies before it can tell it.
         """
-        while (loop := boot_loop(self.timeline.since(self._started))) is None:
-            self._wait(panicked())
+        while (loop := boot_loop(self._following.attempt())) is None:
+            self._following.next(panicked())
             self.expect_boot(slot=slot, version=version)
         self.timeline.append("bench", "boot_loop", slot=loop.slot, deaths=loop.deaths, cause=loop.cause)
 
     def expect_nothing_boots(self, because: str) -> None:
         """No application is started, and the bootloader or the ROM says why."""
-        before = self.timeline.last_index if self._at < 0 else self._at
-        told = _told(because)
+        before = self.timeline.last_index if self._following.at < 0 else self._following.at
+        told, deadline = _told(because), Deadline(self._following.patience)
         try:
-            self.timeline.wait(lambda entry: told(entry) or _runs(entry), Deadline(self._patience), after=before)
+            self.timeline.wait(lambda entry: told(entry) or _runs(entry), deadline, after=before)
         except TimedOut as missing:
             raise ExpectationFailed(f"nothing booted, and nobody said why ({because})\n{missing}") from missing
         self._none_runs(before, because)
-        self.supply.wait_until_idle(self._patience)
+        self.supply.wait_until_idle(self._following.patience)
         self._none_runs(before, because)
-        self._at = self.timeline.last_index
+        self._following.skip()
         self._nothing_booted = True
 
     def expect_untouched(self, *slots: str) -> None:
         """These slots are, byte for byte, what they were when the last update was started."""
         now = self.slots
         for slot in slots:
-            if now[slot].digest != self._before[slot].digest:
-                raise ExpectationFailed(f"the slot {slot} was changed since the update was started")
+            self._held.must_be_as_before(slot, now[slot])
 
     def expect_written(self, slot: str, data: bytes) -> None:
         """The slot holds just these bytes from its beginning on."""
@@ -422,39 +404,39 @@ class Ota:
     def expect_untold(self, secret: str) -> None:
         """The console has not told this since the update was started; a failure does not tell it either."""
         told = _told(secret)
-        for entry in self.timeline.since(self._started):
+        for entry in self._following.attempt():
             if told(entry):
                 raise ExpectationFailed(f"the console tells a secret in entry {entry.index} ({entry.kind})")
 
     def expect_fault(self, name: str) -> Entry:
         """The server's fault did fire since the update was started: a fault that never came proves nothing."""
-        return self.timeline.wait(happened("server", "fault", fault=name), Deadline(_LATE_LINES), after=self._started)
+        return self._following.of_attempt(happened("server", "fault", fault=name), LATE_LINES)
 
     def expect_fault_soon(self, name: str) -> Entry:
         """The server's fault fires, now or later."""
-        return self.timeline.wait(happened("server", "fault", fault=name), Deadline(self._patience), self._started)
+        return self._following.of_attempt(happened("server", "fault", fault=name))
 
     def expect_confirmed(self) -> Entry:
         """The running application confirms itself."""
         if self._dialect.confirmed is None:
             raise Inexpressible("needs to hear when the firmware confirms itself: it does not say so")
-        return self._wait(self._dialect.confirmed)
+        return self._following.next(self._dialect.confirmed)
 
     def expect_seen(self, *matchers: Matcher) -> None:
         """Each of these has come since the update was started; what the server knows is noted when it notices."""
         for matcher in matchers:
-            self.timeline.wait(self._dialect.put_matcher(matcher), Deadline(_LATE_LINES), after=self._started)
+            self._following.of_attempt(self._dialect.put_matcher(matcher), LATE_LINES)
 
     def expect_absent(self, *matchers: Matcher) -> None:
         """None of these since the update was started."""
-        expect_absent(self.timeline, *self._dialect.put_absent(*matchers), after=self._started)
+        expect_absent(self.timeline, *self._dialect.put_absent(*matchers), after=self._following.started)
 
     def expect_updated(self, *, version: str) -> None:
         """The boot partition was switched, the other slot booted, and it is the new version."""
         target = self._next_slot()
         switch = self._switch(target)
         if switch is not None:
-            expect_seen(self.timeline, switch, after=self._started, until=self._at)
+            self._following.must_have_passed(switch)
         else:
             self._wait_for_success(self._dialect.success)
         self.expect_boot(slot=target, version=version)
@@ -482,7 +464,7 @@ class Ota:
     def expect_given_up_within(self, seconds: float) -> None:
         """From the START of the attempt to its end no more than this passed on the device's own clock."""
         asked = START if self._dialect.tells(START) else happened("bench", "start")
-        began, ended = self._told_at(asked), self._told_at(self._dialect.given_up)
+        began, ended = self._following.told_at(asked), self._following.told_at(self._dialect.given_up)
         if ended - began > seconds * 1000:
             raise ExpectationFailed(f"the attempt took {ended - began} ms, and not {seconds:g} s at most")
 
@@ -497,22 +479,22 @@ class Ota:
     def note_slots(self) -> None:
         """Note what the slots hold, for the evidence, of a board whose flash can be read as it runs; never fails."""
         with suppress(BenchError, OSError):  # a board that is gone by now has been complained about already
-            self._note_slots(self._flash.states())
+            self._held.note()
 
     def expect_unharmed(self) -> None:
         """After a reset the old slot runs the old version, and neither it nor its otadata entries changed."""
         slot, version = self.running_slot, self.running_version
-        self._compare(slot)
-        self._at = self.timeline.last_index
+        self._held.must_run_on(slot, self.slots[slot])
+        self._following.skip()
         self.reset()
         self.expect_boot(slot=slot, version=version)
         self._ready()
-        self._compare(slot)
+        self._held.must_run_on(slot, self.slots[slot])
         self.expect_not_tried(self._after(slot))
 
     def expect_verdict(self, verdict: str) -> None:
         """What the console as a whole says of the last attempt; while it says "incomplete", it is listened to."""
-        deadline = Deadline(self._patience)
+        deadline = Deadline(self._following.patience)
         position = len(self.timeline)
         found, reason = self._judged()
         while found == "incomplete" != verdict and (came := self.timeline.next_entries(position, deadline)):
@@ -526,12 +508,6 @@ class Ota:
         found = self.slots[slot].state
         if found != state:
             raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
-
-    def _note_slots(self, states: dict[str, tuple[int | None, str | None]]) -> None:
-        if states != self._noted:
-            self._noted = states
-            told = {label: {"state": state, "version": version} for label, (state, version) in states.items()}
-            self.timeline.append("bench", "slots", **told)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -547,15 +523,15 @@ class Ota:
             self.wait_for_prompt()
         if self._first is None:
             self._first = self.running_slot
-        self._before = self.slots
-        self._started = self.timeline.last_index
+        self._held.remember(self.slots)
+        self._following.begin()
         self.timeline.append("bench", "start", **told)
 
     def _wait_for_success(self, success: Matcher) -> None:
         """Until the attempt has succeeded; that it was given up instead fails at once, not at the deadline."""
-        came = self._wait(any_of(success, self._dialect.given_up))
+        came = self._following.next(any_of(success, self._dialect.given_up))
         if not success.matches(came):
-            raise self._wrong(success, came, "the attempt should have succeeded; it was given up:")
+            raise self._following.wrong(success, came, "the attempt should have succeeded; it was given up:")
 
     @contextmanager
     def _look(self) -> Iterator[None]:
@@ -566,26 +542,26 @@ class Ota:
         with self._flash.looking():
             yield
         if self._flash.disturbs:
-            self._at = before
-            self._booted(self._wait(booted()))
-            came = self._wait(any_of(self._dialect.prompt, panicked()))
+            self._following.at = before
+            self._booted()
+            came = self._following.next(any_of(self._dialect.prompt, panicked()))
             if self._telling.at_boot and self._dialect.prompt.matches(came):
-                self._wait(self._dialect.given_up)
+                self._following.next(self._dialect.given_up)
 
     def _wait_for_refusal(self, reason: Matcher) -> None:
         """Until the application has given up and said why; a switch instead fails at once, not at the deadline."""
-        over = self._dialect.given_up
+        over, following = self._dialect.given_up, self._following
         switched = (UPDATE_BOOT_PARTITION, self._dialect.success)
-        self._wait_since_start(any_of(reason, over, *switched), self._patience)
-        expect_absent(self.timeline, *switched, after=self._started)
-        self._wait_since_start(any_of(over, *switched), self._patience)
-        expect_absent(self.timeline, *switched, after=self._started)
-        self._wait_since_start(reason, min(self._patience, _LATE_LINES))
+        following.up_to(any_of(reason, over, *switched))
+        expect_absent(self.timeline, *switched, after=following.started)
+        following.up_to(any_of(over, *switched))
+        expect_absent(self.timeline, *switched, after=following.started)
+        following.up_to(reason, min(following.patience, LATE_LINES))
 
     def _ready(self) -> Entry:
         """The application takes a URL; one that tries its own at every start has found nothing there, and rests."""
-        ready = self._wait(self._dialect.prompt)
-        return self._wait(self._dialect.given_up) if self._telling.at_boot else ready
+        ready = self._following.next(self._dialect.prompt)
+        return self._following.next(self._dialect.given_up) if self._telling.at_boot else ready
 
     def _switch(self, target: str) -> Matcher | None:
         """The event with which the boot partition is switched, as far as the firmware tells it."""
@@ -597,7 +573,7 @@ class Ota:
         """The console's verdict on the last attempt; where others come by themselves, on the one that was started."""
         if not self._telling.at_boot:
             return self._verdict()
-        lines = (entry.get("line_no") for entry in self.timeline.since(self._started))
+        lines = (entry.get("line_no") for entry in self._following.attempt())
         since = next((line for line in lines if isinstance(line, int)), 0)
         attempt = next((one for one in self._attempts() if one.first_line >= since), None)
         return ("none", None) if attempt is None else (attempt.verdict, attempt.reason)
@@ -608,26 +584,6 @@ class Ota:
                 which = f"version {entry.get('app_version')!s} from {entry.get('slot')!s}"
                 raise ExpectationFailed(f"nothing should have booted ({because}), but {which} did")
 
-    def _wait_since_start(self, matcher: Matcher, seconds: float) -> None:
-        entry = self.timeline.wait(matcher, Deadline(seconds), after=self._started)
-        self._at = max(self._at, entry.index)
-
-    def _last_boot(self, before: Entry) -> Entry:
-        """The last boot that was told before this entry; the entry itself where none was."""
-        boots = (entry for entry in reversed(self.timeline.entries[: before.index]) if booted().matches(entry))
-        return next(boots, before)
-
-    def _told_at(self, matcher: Matcher) -> int:
-        """Milliseconds on the device's clock of what stands nearest before that entry of the attempt, or after it."""
-        entries = self.timeline.since(self._started)
-        at = next((index for index, entry in enumerate(entries) if matcher.matches(entry)), None)
-        if at is not None:
-            for entry in (*reversed(entries[: at + 1]), *entries[at:]):
-                ms = entry.get("ms")
-                if isinstance(ms, int):
-                    return ms
-        raise ExpectationFailed(f"the console does not tell when {matcher} came")
-
     def _next_slot(self) -> str:
         return self._after(self.running_slot)
 
@@ -636,34 +592,9 @@ class Ota:
         labels = self._flash.ota_labels
         return labels[(labels.index(slot) + 1) % len(labels)] if slot in labels else labels[0]
 
-    def _compare(self, slot: str) -> None:
-        before, now = self._before[slot], self.slots[slot]
-        if now.digest != before.digest:
-            raise ExpectationFailed(f"the running slot {slot} was changed: SHA-256 {before.digest} -> {now.digest}")
-        if now.otadata != before.otadata:
-            told = f"{[e.hex() for e in before.otadata]} -> {[e.hex() for e in now.otadata]}"
-            raise ExpectationFailed(f"the otadata entry of the running slot {slot} was changed: {told}")
-
-    def _booted(self, entry: Entry) -> None:
-        self._running = entry
-
-    def _wait(self, matcher: Matcher) -> Entry:
-        try:
-            entry = self.timeline.wait(matcher, Deadline(self._patience), after=self._at)
-        except TimedOut as missing:
-            if (loop := boot_loop(self.timeline.since(self._started))) is not None:
-                raise ExpectationFailed(f"{loop}\n{missing}") from missing
-            raise
-        self._at = entry.index
-        return entry
-
-    def _wrong_boot(self, wanted: Matcher, entry: Entry) -> Diverged:
-        return self._wrong(wanted, entry, "the next boot should have been that one; it was this:")
-
-    def _wrong(self, wanted: Matcher, entry: Entry, problem: str) -> Diverged:
-        step = Wanted(str(wanted), "here")
-        text = divergence([str(step)], problem, self.timeline.entries, entry, self.timeline.decode)
-        return Diverged(text, entry, Unmet((step,), f"{problem} {describe(entry)}", entry.index))
+    def _booted(self) -> None:
+        """The next boot is the one that runs now."""
+        self._running = self._following.next(booted())
 
 
 def _runs(entry: Entry) -> bool:
@@ -683,9 +614,3 @@ def _told(text: str) -> Callable[[Entry], bool]:
         return entry.source == "console" and any(text in str(entry.get(key)) for key in ("message", "text"))
 
     return told
-
-
-def expect_seen(timeline: Timeline, matcher: Matcher, *, after: int, until: int) -> None:
-    """The matcher's entry stands in that span of what was already waited for."""
-    if not any(matcher.matches(entry) for entry in timeline.since(after) if entry.index <= until):
-        raise ExpectationFailed(f"{matcher} was not seen since the update was started")

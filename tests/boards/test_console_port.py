@@ -10,25 +10,9 @@ from bench.boards.board import Board
 from bench.boards.console_port import ConsolePort
 from bench.boards.drivers import VirtualBoard
 from bench.errors import BoardLost
+from tests.boards.serial_rig import Heard
 
 BOARD = Board(name="model", chip="esp32c3", driver="virtual")
-
-
-class Heard:
-    """Bytes that came, and a way to wait for some of them."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self._changed = threading.Condition()
-
-    def feed(self, data: bytes) -> None:
-        with self._changed:
-            self.data += data
-            self._changed.notify_all()
-
-    def wait_for(self, part: bytes, times: int = 1) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.data.count(part) >= times, timeout=10), self.data
 
 
 def test_a_reset_is_heard_each_time() -> None:

@@ -12,9 +12,10 @@ from bench.boards.console_port import ConsolePort
 from bench.boards.drivers import VirtualBoard
 from bench.builds import Build
 from bench.console import Console
-from bench.ota import Firmware, FlashView, Ota, dialect_of
-from bench.server import Authority, OtaServer
+from bench.ota import Ota
+from bench.server import Authority
 from bench.timeline import Timeline
+from tests.boards.serial_rig import updating
 
 __all__ = ["rigged"]
 
@@ -29,23 +30,11 @@ def flash(board: VirtualBoard, build: Build) -> None:
 @contextmanager
 def rigged(build: Build, authority: Authority) -> Iterator[tuple[Ota, VirtualBoard, Timeline]]:
     """An `Ota` on a virtual board that was flashed with `build` and is reset once its console is read."""
-    board = Board(name=f"rig-{build.target}", chip=build.target, driver="virtual")
-    with Timeline() as timeline, VirtualBoard(board) as attached, OtaServer(timeline, authority) as server:
+    with VirtualBoard(Board(name=f"rig-{build.target}", chip=build.target, driver="virtual")) as attached:
         flash(attached, build)
-        console = Console(timeline)
-        with ConsolePort(attached.port, console.feed) as rig:
-            rig.reset()
-            yield (
-                Ota(
-                    firmware=Firmware(build, behaves=True),
-                    dialect=dialect_of("advanced_https_ota"),
-                    device=rig,
-                    supply=attached,
-                    flash=FlashView(build.partition_table, attached.read_flash, chip=build.target),
-                    server=server,
-                    timeline=timeline,
-                    verdict=console.verdict,
-                ),
-                attached,
-                timeline,
-            )
+
+        def opened(console: Console, _: Timeline) -> ConsolePort:
+            return ConsolePort(attached.port, console.feed)
+
+        with updating(build, authority, attached, opened) as (ota, timeline):
+            yield ota, attached, timeline

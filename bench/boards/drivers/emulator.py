@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,8 @@ class EmulatedBoard(Supply, ABC):
         self._log: IO[bytes] | None = None
         self._executable = ""
         self._door: EmulatorPort | None = None
+        self._serial: socket.socket | None = None
+        self._reader: threading.Thread | None = None
 
     # -- the attachment -----------------------------------------------------------------------------------------
 
@@ -185,10 +188,6 @@ class EmulatedBoard(Supply, ABC):
     def _stop(self) -> None:
         """End the process, with flash and eFuses in their files."""
 
-    @abstractmethod
-    def _typed(self, data: bytes) -> None:
-        """Pass on what was typed on the console."""
-
     def _enabled(self, download: bool) -> None:
         """EN was let go: start anew, unless there is no power. Overridden where that takes no new process."""
         with self._lock:
@@ -198,6 +197,40 @@ class EmulatedBoard(Supply, ABC):
 
     def _settle(self) -> None:
         """Have the files hold what the running board holds."""
+
+    # -- the serial port ----------------------------------------------------------------------------------------
+
+    def _use(self, serial: socket.socket) -> None:
+        """This is the emulator's serial port from now on."""
+        serial.settimeout(None)
+        self._serial = serial
+        self._reader = threading.Thread(target=self._read, args=(serial,), name=f"{self.program}'s port", daemon=True)
+        self._reader.start()
+
+    def _read(self, serial: socket.socket) -> None:
+        door = self._open_door()
+        with suppress(OSError):  # it has ended, or been ended
+            while data := serial.recv(65536):
+                door.feed(data)
+
+    def _typed(self, data: bytes) -> None:
+        """Pass on what was typed on the console."""
+        serial = self._serial
+        if serial is not None:
+            with suppress(OSError):  # as on a wire that ends at a board without power
+                serial.sendall(data)
+
+    def _hang_up(self) -> None:
+        """The serial port is used no more; all that had come by it was passed on."""
+        serial, reader = self._serial, self._reader
+        self._serial = self._reader = None
+        if serial is not None:
+            with suppress(OSError):  # the other end is gone
+                serial.shutdown(socket.SHUT_RDWR)
+        if reader is not None:
+            reader.join()
+        if serial is not None:
+            serial.close()
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -267,6 +300,7 @@ class EmulatedBoard(Supply, ABC):
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
+        self._hang_up()
 
     def _ended(self, what: str) -> BoardLost:
         """It has ended by itself, or says nothing."""

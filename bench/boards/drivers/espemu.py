@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from contextlib import suppress
 
@@ -46,8 +45,6 @@ class EspEmuBoard(EmulatedBoard):
             raise BenchError(
                 f"{board.name}: esp-emu has no {board.chip}; of the bench's chips it has {', '.join(_CHIPS)}"
             )
-        self._serial: socket.socket | None = None
-        self._reader: threading.Thread | None = None
 
     def _start(self, download: bool) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:  # a free one; esp-emu cannot say which it took
@@ -56,9 +53,7 @@ class EspEmuBoard(EmulatedBoard):
         arguments += ["--save-state", "--net", "user", "--uart-tcp", f"127.0.0.1:{number}"]
         arguments += ["--strap-mode", _DOWNLOAD] if download else []
         process = self._launch(arguments, stdin=subprocess.DEVNULL, stdout=self._log)
-        self._serial = self._connected(number, process)
-        self._reader = threading.Thread(target=self._read, args=(self._serial,), name="esp-emu's UART", daemon=True)
-        self._reader.start()
+        self._use(self._connected(number, process))
 
     def _connected(self, number: int, process: subprocess.Popen[bytes]) -> socket.socket:
         ends = time.monotonic() + START_LIMIT
@@ -69,18 +64,6 @@ class EspEmuBoard(EmulatedBoard):
                 if process.poll() is not None or time.monotonic() > ends:
                     raise self._ended("did not start") from None
                 time.sleep(0.01)
-
-    def _read(self, serial: socket.socket) -> None:
-        door = self._open_door()
-        with suppress(OSError):  # it has ended, or been ended
-            while data := serial.recv(65536):
-                door.feed(data)
-
-    def _typed(self, data: bytes) -> None:
-        serial = self._serial
-        if serial is not None:
-            with suppress(OSError):  # as on a wire that ends at a board without power
-                serial.sendall(data)
 
     def _settle(self) -> None:
         if self.powered:
@@ -99,15 +82,3 @@ class EspEmuBoard(EmulatedBoard):
         self._kill()
         if lost is not None:
             raise lost
-
-    def _kill(self) -> None:
-        super()._kill()
-        serial, reader = self._serial, self._reader
-        self._serial = self._reader = None
-        if serial is not None:
-            with suppress(OSError):  # the other end is gone
-                serial.shutdown(socket.SHUT_RDWR)
-        if reader is not None:
-            reader.join()
-        if serial is not None:
-            serial.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -70,9 +69,7 @@ class QemuBoard(EmulatedBoard):
             f"install Espressif's fork, `python $IDF_PATH/tools/idf_tools.py install {self._machine.package}` and "
             "`. $IDF_PATH/export.sh`, or name it by emulator.executable in boards.yaml"
         )
-        self._serial: socket.socket | None = None
         self._monitor: Monitor | None = None
-        self._reader: threading.Thread | None = None
         self._downloading = False
 
     def _arguments(self, download: bool) -> list[str]:
@@ -98,15 +95,12 @@ class QemuBoard(EmulatedBoard):
         self._downloading = download
         with self._listener("serial") as serial, self._listener("qmp") as qmp:
             process = self._launch(self._arguments(download), stdin=subprocess.DEVNULL, stdout=self._log)
-            self._serial = self._accepted(serial, process)
+            self._use(self._accepted(serial, process))
             self._monitor = Monitor(self._accepted(qmp, process))
         try:
             self._monitor.greet()
         except BoardLost as error:
             raise self._ended(f"did not start ({error})") from error
-        self._serial.settimeout(None)
-        self._reader = threading.Thread(target=self._read, args=(self._serial,), name="QEMU's serial port", daemon=True)
-        self._reader.start()
 
     def _listener(self, name: str) -> socket.socket:
         path = self._folder / name
@@ -132,18 +126,6 @@ class QemuBoard(EmulatedBoard):
             else:
                 connection.settimeout(END_LIMIT)
                 return connection
-
-    def _read(self, serial: socket.socket) -> None:
-        door = self._open_door()
-        with suppress(OSError):  # it has ended, or been ended
-            while data := serial.recv(65536):
-                door.feed(data)
-
-    def _typed(self, data: bytes) -> None:
-        serial = self._serial
-        if serial is not None:
-            with suppress(OSError):  # as on a wire that ends at a board without power
-                serial.sendall(data)
 
     def _enabled(self, download: bool) -> None:
         """QEMU's own reset where the firmware is to start; another strapping takes another process."""
@@ -171,13 +153,9 @@ class QemuBoard(EmulatedBoard):
 
     def _kill(self) -> None:
         super()._kill()
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.join()
-        for channel in (self._serial, self._monitor):
-            if channel is not None:
-                channel.close()
-        self._serial = self._monitor = None
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.close()
 
     def _asked(self, command: str) -> None:
         if self._monitor is None:

@@ -18,6 +18,10 @@ __all__ = ["Listing", "listing"]
 MOST, HEAD = 6000, 1500
 """Rows that are shown, and how many of them from the beginning where there are more."""
 
+_MOST_OF_LINE = 4 * LONGEST
+"""Bytes of a line that are looked at."""
+
+_LEVELS = frozenset("EWIDV")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LEVEL = re.compile(r"([EWIDV]) \([0-9:. \-]{1,21}\) ")
 
@@ -53,6 +57,7 @@ def listing(console: bytes | None, entries: Sequence[Entry], decode: Decode | No
     if lines and not lines[-1]:
         lines.pop()
     levels, causes, between = _what_is_known(entries, len(lines), decode)
+    texts = _texts(lines)
     left_out = _left_out(lines, between)
     made = Listing([], [])
     for number in range(len(lines) + 1):
@@ -62,7 +67,7 @@ def listing(console: bytes | None, entries: Sequence[Entry], decode: Decode | No
                 made.numbers.append(0)
             continue
         if number:
-            text = _text(lines[number - 1])
+            text = texts[number - 1]
             level = levels.get(number) or _level(text)
             made._of_line[number] = len(made.rows)
             if number in causes:
@@ -85,16 +90,18 @@ def _what_is_known(
     between: dict[int, list[Entry]] = {}
     newest = 0
     for entry in entries:
-        number = entry.get("line_no")
         if entry.source != "console":
             between.setdefault(min(newest, lines), []).append(entry)
-        elif isinstance(number, int) and entry.kind in ("record", "noise"):
+            continue
+        number = entry.data.get("line_no")
+        if isinstance(number, int) and entry.kind in ("record", "noise"):
             newest = max(newest, number)
-            level, message = entry.get("level"), entry.get("message")
-            if isinstance(level, str) and level in "EWIDV" and len(level) == 1:
-                levels.setdefault(number, level)
-            if level in ("E", "W") and decode is not None and isinstance(message, str):
-                cause = decode(message)
+            level = entry.data.get("level")
+            if level in _LEVELS:
+                levels.setdefault(number, str(level))
+            if level in ("E", "W") and decode is not None:
+                message = entry.data.get("message")
+                cause = decode(message) if isinstance(message, str) else None
                 if cause is not None:
                     causes[number] = clean(cause)
     return levels, causes, between
@@ -120,10 +127,16 @@ def _left_out(lines: Sequence[bytes], between: dict[int, list[Entry]]) -> range:
     return range(HEAD, min(HEAD + extra, len(lines))) if extra > 0 else range(0)
 
 
-def _text(line: bytes) -> str:
-    cut = line[: 4 * LONGEST].removesuffix(b"\r")
-    text = clean(_ANSI.sub("", cut.decode("utf-8", "backslashreplace")))
-    return f"{text[:LONGEST]} … ({len(line):,} bytes)" if len(line) > 4 * LONGEST else text
+def _texts(lines: Sequence[bytes]) -> list[str]:
+    """Each line as it is shown. All of them are decoded together: none can reach into the next one."""
+    if not lines:
+        return []
+    cut = [line[:_MOST_OF_LINE].removesuffix(b"\r") for line in lines]
+    texts = _ANSI.sub("", b"\n".join(cut).decode("utf-8", "backslashreplace")).split("\n")
+    return [
+        clean(text) if len(line) <= _MOST_OF_LINE else f"{clean(text)[:LONGEST]} … ({len(line):,} bytes)"
+        for text, line in zip(texts, lines, strict=True)
+    ]
 
 
 def _level(text: str) -> str:

@@ -38,12 +38,13 @@ class _Mark:
 
 def picture(case: Case, listing: Listing) -> dict[str, object]:
     """The data that the page draws: ``marks``, ``bytes``, ``slots``, ``off``, ``end``, ``left`` (marks left out)."""
-    entries = case.entries
-    end = max((entry.at for entry in entries), default=0.0)
-    marks = sorted(_marks(entries, listing), key=lambda mark: mark.at)
+    end = max((entry.at for entry in case.entries), default=0.0)
+    began, confirmed_by = starts(case.entries), case.text("confirmed_by")
+    entries = [entry for entry in case.entries if not _is_talk(entry, confirmed_by)]
+    marks = sorted(_marks(entries, listing, began), key=lambda mark: mark.at)
     shown = marks if len(marks) <= MOST else [*marks[: MOST // 3], *marks[-2 * MOST // 3 :]]
-    rollback, confirmed_by = case.told.get("rollback") is True, case.text("confirmed_by")
-    slots = bands(entries, rollback=rollback, confirmed_by=confirmed_by, end=end)
+    rollback = case.told.get("rollback") is True
+    slots = bands(entries, began, rollback=rollback, confirmed_by=confirmed_by, end=end)
     return {
         "end": end,
         "marks": [mark.as_data() for mark in shown],
@@ -54,8 +55,16 @@ def picture(case: Case, listing: Listing) -> dict[str, object]:
     }
 
 
-def _marks(entries: Sequence[Entry], listing: Listing) -> list[_Mark]:
-    began, answers = starts(entries), _answers(entries)
+def _is_talk(entry: Entry, confirmed_by: str) -> bool:
+    """A line of the console that shows nowhere in the picture: by far the most of what a timeline holds."""
+    if entry.source != "console" or entry.kind not in ("record", "noise"):
+        return False
+    told = entry.data.get("message")
+    return entry.data.get("level") not in ("E", "W") and not (confirmed_by and confirmed_by in str(told))
+
+
+def _marks(entries: Sequence[Entry], listing: Listing, began: Mapping[int, float]) -> list[_Mark]:
+    answers = _answers(entries)
     found = []
     for entry in entries:
         if entry.source == "console":

@@ -152,21 +152,19 @@ def _all_at_once(lines: Sequence[str]) -> list[Entry] | None:
         told = json.loads(f"[{','.join(lines)}]")
     except (ValueError, RecursionError):
         return None
-    if len(told) != len(lines) or not all(map(_is_entry, told)):
+    found = [entry for one in told if (entry := _entry(one)) is not None]
+    return found if len(found) == len(told) == len(lines) else None
+
+
+def _entry(told: object) -> Entry | None:
+    if not isinstance(told, dict):
         return None
-    return [Entry(one["index"], one["at"], one["source"], one["kind"], one["data"]) for one in told]
-
-
-def _is_entry(told: object) -> bool:
-    return (
-        isinstance(told, dict)
-        and type(told.get("index")) is int
-        and type(told.get("at")) in (int, float)
-        and 0 <= told["at"] < _LONGEST_RUN
-        and isinstance(told.get("source"), str)
-        and isinstance(told.get("kind"), str)
-        and isinstance(told.get("data"), dict)
-    )
+    index, at, source, kind, data = map(told.get, ("index", "at", "source", "kind", "data"))
+    if type(index) is not int or not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < _LONGEST_RUN:
+        return None
+    if not isinstance(source, str) or not isinstance(kind, str) or not isinstance(data, dict):
+        return None
+    return Entry(index, at, source, kind, data)
 
 
 def _images(path: Path, damage: list[str]) -> Iterator[Mapping[str, object]]:

@@ -52,15 +52,14 @@ class Off:
 
 def starts(entries: Sequence[Entry]) -> dict[int, float]:
     """When each boot began, by the index of its entry: a boot is told when its application has said its name."""
-    spoken: dict[object, float] = {}
+    boots = [(entry, key(entry.get("line_no"))) for entry in entries if entry.kind == "boot"]
+    first, spoken = {line for _, line in boots}, dict[object, float]()
     for entry in entries:
         if entry.source == "console" and entry.kind in ("record", "noise"):
-            spoken.setdefault(key(entry.get("line_no")), entry.at)
-    return {
-        entry.index: min(spoken.get(key(entry.get("line_no")), entry.at), entry.at)
-        for entry in entries
-        if entry.kind == "boot"
-    }
+            line = key(entry.data.get("line_no"))
+            if line in first:
+                spoken.setdefault(line, entry.at)
+    return {entry.index: min(spoken.get(line, entry.at), entry.at) for entry, line in boots}
 
 
 def unpowered(entries: Sequence[Entry], end: float) -> list[Off]:
@@ -77,10 +76,11 @@ def unpowered(entries: Sequence[Entry], end: float) -> list[Off]:
     return [*found, Off(since, end)] if since is not None else found
 
 
-def bands(entries: Sequence[Entry], *, rollback: bool, confirmed_by: str, end: float) -> dict[str, list[Band]]:
-    """The bands of every slot by label, in order of time."""
+def bands(
+    entries: Sequence[Entry], began: Mapping[int, float], *, rollback: bool, confirmed_by: str, end: float
+) -> dict[str, list[Band]]:
+    """The bands of every slot by label, in order of time; `began` is what `starts` gives."""
     story = _Story(rollback, confirmed_by)
-    began = starts(entries)
     for entry in entries:
         story.take(entry, began)
     return story.told(end)
