@@ -75,7 +75,7 @@ def doors() -> list[tuple[Any, str, str]]:
     from bench.report.history import History
 
     found: list[tuple[Any, str, str]] = []
-    heard = ("open", "attach", "console", "images", "outcome", "close", "_entry", "_write")
+    heard = ("open", "attach", "console", "flashed", "outcome", "close", "_entry", "_write")
     found += [(Evidence, name, "evidence") for name in heard]
     found += [(FirmwareStore, name, "firmware store") for name in ("keep_build", "keep_image")]
     found += [(fixtures.gate, name, "attempts") for name in ("note_attempt", "write_plan")]
@@ -104,7 +104,7 @@ def _throw_away(config: pytest.Config) -> None:
         return None
 
     for owner, names in (
-        (Evidence, ("attach", "console", "images", "outcome", "close")),
+        (Evidence, ("attach", "console", "flashed", "outcome", "close")),
         (FirmwareStore, ("keep_build", "keep_image")),
     ):
         for name in names:

@@ -16,7 +16,6 @@ replaced whole.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import threading
 from collections import deque
@@ -25,14 +24,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.errors import BenchError
+from bench.report.firmware_store import KeptImage
 from bench.report.growing import Behind, Growing, cannot_write
 from bench.report.run import replace_json
 from bench.timeline import Entry, Timeline, to_json
 
 __all__ = ["Evidence"]
 
-WITHIN = 0.05
-"""Seconds that something may wait to be written."""
+WITHIN = 0.25
+"""Seconds that something may wait to be written: what a run loses that is killed outright. Every writing costs the
+scenario half a millisecond, most of which is the switch of threads."""
 
 T = TypeVar("T")
 
@@ -100,15 +101,10 @@ class Evidence:
         self._bytes.append(data)
         self._behind.wake()
 
-    def image(self, name: str, data: bytes, role: str = "flashed") -> None:
-        """An image that was flashed to the board; those that are published come with the timeline."""
-        self.images({name: data}, role)
-
-    def images(self, images: Mapping[str, bytes], role: str = "flashed") -> None:
-        """Images by name, as `image` has them."""
+    def flashed(self, images: Iterable[KeptImage]) -> None:
+        """What the board was flashed with; what is published comes with the timeline."""
         self._add_images(
-            {"role": role, "name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in images.items()
+            {"role": "flashed", "name": image.name, "size": image.size, "sha256": image.sha256} for image in images
         )
         self._behind.wake()
 

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.builds import Build
@@ -21,7 +22,21 @@ from bench.builds.sdkconfig import Sdkconfig, Value, as_text
 from bench.errors import BenchError
 from bench.server.redact import HIDDEN, is_secret, redacted_url
 
-__all__ = ["FirmwareStore", "redacted_sdkconfig"]
+__all__ = ["FirmwareStore", "KeptImage", "redacted_sdkconfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """An image that is kept: the name of its file, bytes, and SHA-256 in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, name: str, data: bytes) -> KeptImage:
+        """The image with these bytes."""
+        return cls(name, len(data), hashlib.sha256(data).hexdigest())
 
 
 class FirmwareStore:
@@ -29,33 +44,36 @@ class FirmwareStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._images: set[str] = set()
-        self._builds: set[Path] = set()
+        self._builds: dict[Path, tuple[KeptImage, ...]] = {}
 
-    def keep_image(self, data: bytes) -> str:
-        """Keep an image; its SHA-256. `BenchError` where it cannot be written."""
-        digest = hashlib.sha256(data).hexdigest()
+    def keep_image(self, data: bytes, sha256: str) -> None:
+        """Keep an image of that digest. `BenchError` where it cannot be written."""
         with self._lock:
-            if digest not in self._images:
-                self._write(self._folder / "images" / f"{digest}.bin", data)
-                self._images.add(digest)
-        return digest
+            if sha256 not in self._images:
+                self._write(self._folder / "images" / f"{sha256}.bin", data)
+                self._images.add(sha256)
 
-    def keep_build(self, build: Build) -> None:
+    def keep_build(self, build: Build) -> tuple[KeptImage, ...]:
         """Keep what a build is flashed from, and its configuration. `BenchError` where it cannot be read or written."""
         with self._lock:
-            if build.path in self._builds:
-                return
-            self._builds.add(build.path)
-        files = []
+            if build.path not in self._builds:
+                self._builds[build.path] = self._keep_build(build)
+            return self._builds[build.path]
+
+    def _keep_build(self, build: Build) -> tuple[KeptImage, ...]:
+        files, images = [], []
         for file in build.flash_files:
             try:
                 data = file.path.read_bytes()
             except OSError as error:
                 raise BenchError(f"cannot keep {file.path}: {error.strerror}") from None
-            told = {"part": file.part, "name": file.path.name, "offset": file.offset, "size": len(data)}
-            files.append({**told, "sha256": self.keep_image(data)})
+            image = KeptImage.of(file.path.name, data)
+            self.keep_image(data, image.sha256)
+            told = {"part": file.part, "name": image.name, "offset": file.offset, "size": image.size}
+            files.append({**told, "sha256": image.sha256})
+            images.append(image)
         facts = {
             "path": str(build.path),
             "target": build.target,
@@ -66,6 +84,7 @@ class FirmwareStore:
             "sdkconfig": self._keep_sdkconfig(build.sdkconfig) if build.sdkconfig else None,
         }
         self._append(self._folder / "builds.jsonl", json.dumps(facts) + "\n")
+        return tuple(images)
 
     def _keep_sdkconfig(self, config: Sdkconfig) -> str:
         data = as_text(redacted_sdkconfig(config)).encode()

@@ -116,8 +116,17 @@ def replace_json(path: Path, value: object) -> None:
     """Write a JSON file, or replace it whole; where that cannot be, nothing is left of the attempt."""
     whole = path.with_name(f".{path.name}.new")
     try:
-        whole.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        whole.write_bytes(_readable(value).encode("ascii"))
         whole.replace(path)
     except OSError:
         whole.unlink(missing_ok=True)
         raise
+
+
+def _readable(value: object) -> str:
+    """JSON with a line for each member. With its `indent`, `json` takes ten times as long: it leaves its C encoder."""
+    if isinstance(value, dict) and value:
+        return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in value.items()) + "\n}\n"
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"  {json.dumps(one)}" for one in value) + "\n]\n"
+    return json.dumps(value) + "\n"

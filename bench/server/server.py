@@ -91,8 +91,8 @@ class OtaServer:
         self._patience = patience
         self.guard: Callable[[bytes], None] | None = None
         """Sees the bytes of all that is published, and raises where they must not reach the board."""
-        self.keep: Callable[[bytes], object] | None = None
-        """Is given the bytes of all that was published, for whoever keeps evidence."""
+        self.keep: Callable[[bytes, str], object] | None = None
+        """Is given the bytes of all that was published, and their SHA-256, for whoever keeps evidence."""
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._desk: Desk | None = None
@@ -165,7 +165,7 @@ class OtaServer:
         for fault in faults:
             url = fault.address(url)
         if self.keep is not None:
-            self.keep(published.data)
+            self.keep(published.data, published.sha256)
         release = Release(url, published.path, len(data), published.sha256)
         self.timeline.append(
             "server",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.console import Console
 from bench.report import Evidence
+from bench.report.firmware_store import KeptImage
 from bench.timeline import Clock, Timeline
 
 __all__ = ["BOOT", "FAILED", "PANIC", "UPDATE", "Scenario", "damaged", "scenario"]
@@ -135,7 +136,7 @@ def scenario(run: Path, name: str, board: str = "model") -> Iterator[Scenario]:
     timeline = Timeline(_Steps())
     with Evidence(folder) as evidence, timeline:
         evidence.attach(timeline)
-        evidence.image("app.bin", b"image")
+        evidence.flashed([KeptImage.of("app.bin", b"image")])
         yield Scenario(folder, evidence, timeline)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.report import Evidence
+from bench.report.firmware_store import KeptImage
 from bench.timeline import Deadline, Timeline, happened, read_jsonl
 
 
@@ -31,7 +32,7 @@ def test_it_keeps_all_of_a_scenario(tmp_path: Path) -> None:
         evidence.attach(timeline)
         evidence.console(b"rst:0x1\r\n\xff\x00")
         evidence.console(b"more")
-        evidence.image("app.bin", b"image")
+        evidence.flashed([KeptImage.of("app.bin", b"image")])
         timeline.append("server", "release", path="/2.bin", url="u", size=3, sha256="abc", chunked=False, faults=[])
         for number, method in ((1, "GET"), (2, "HEAD")):
             headers = {"host": "h"}
@@ -64,6 +65,7 @@ _SOURCE = """\
 import sys, time
 from pathlib import Path
 from bench.report import Evidence
+from bench.report.firmware_store import KeptImage
 from bench.timeline import Timeline
 
 timeline, evidence = Timeline(), Evidence(Path(sys.argv[1])).open()
@@ -71,7 +73,7 @@ evidence.attach(timeline)
 for number in range(100):
     evidence.console(b"line %d\\n" % number)
     timeline.append("bench", "step", number=number)
-evidence.image("app.bin", b"x")
+evidence.flashed([KeptImage.of("app.bin", b"x")])
 print("said", flush=True)
 """
 

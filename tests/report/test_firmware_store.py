@@ -12,16 +12,16 @@ import pytest
 from bench.builds import Build, VirtualBuild, write_build
 from bench.builds.sdkconfig import from_text
 from bench.errors import BenchError
-from bench.report.firmware_store import FirmwareStore, redacted_sdkconfig
+from bench.report.firmware_store import FirmwareStore, KeptImage, redacted_sdkconfig
 from bench.server import Authority
 
 
 def test_an_image_is_kept_once_under_its_digest(tmp_path: Path) -> None:
-    stores = [FirmwareStore(tmp_path) for _ in range(4)]
+    stores, digest = [FirmwareStore(tmp_path) for _ in range(4)], hashlib.sha256(b"image").hexdigest()
     with ThreadPoolExecutor(4) as pool:
-        digests = set(pool.map(lambda number: stores[number % 4].keep_image(b"image"), range(40)))
-    assert digests == {hashlib.sha256(b"image").hexdigest()}
-    assert [path.name for path in (tmp_path / "images").iterdir()] == [f"{digests.pop()}.bin"]
+        list(pool.map(lambda number: stores[number % 4].keep_image(b"image", digest), range(40)))
+    (kept,) = (tmp_path / "images").iterdir()
+    assert (kept.name, kept.read_bytes()) == (f"{digest}.bin", b"image")
 
 
 def test_a_build_is_kept_once_with_its_files_and_configuration(tmp_path: Path) -> None:
@@ -30,8 +30,9 @@ def test_a_build_is_kept_once_with_its_files_and_configuration(tmp_path: Path) -
     build, run = Build.load(tmp_path / "build"), tmp_path / "run"
     run.mkdir()
     store = FirmwareStore(run)
-    store.keep_build(build)
-    store.keep_build(build)
+    kept = store.keep_build(build)
+    assert store.keep_build(build) == kept
+    assert kept == tuple(KeptImage.of(file.path.name, file.path.read_bytes()) for file in build.flash_files)
     (line,) = (run / "builds.jsonl").read_text().splitlines()
     told = json.loads(line)
     assert (told["path"], told["target"], told["version"]) == (str(build.path), build.target, build.version)
@@ -71,4 +72,4 @@ CONFIG_EXAMPLE_WIFI_PASSWORD_EMPTY=""
 
 def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"cannot keep .*no.*No such file"):
-        FirmwareStore(tmp_path / "no").keep_image(b"image")
+        FirmwareStore(tmp_path / "no").keep_image(b"image", "0" * 64)

@@ -69,7 +69,8 @@ def write_report(run: Path, file: Path | None = None, *, decode: Decode | None =
     if not run.is_dir():
         raise BenchError(f"{run} is no run: name the folder of a run, evidence/<start>")
     target = file if file is not None else run / REPORT
-    rows = sorted((_row(case, target.parent, decode) for case in cases(run)), key=lambda row: row.order)
+    beside = target.parent.resolve()
+    rows = sorted((_row(case, beside, decode) for case in cases(run)), key=lambda row: row.order)
     text = _page(run, run_facts(run), rows)
     whole = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
@@ -120,12 +121,10 @@ def _facts(case: Case) -> list[list[str]]:
 
 def _files(folder: Path, beside: Path) -> list[list[str]]:
     """Names of the files of evidence, with links to them from where the page lies."""
-    found = []
-    for name in ("console.raw", "timeline.jsonl", "requests.jsonl", "images.json", "outcome.json"):
-        if (folder / name).exists():
-            path = os.path.relpath(folder.resolve() / name, beside.resolve())
-            found.append([name, "" if path.startswith("..") else quote(path.replace(os.sep, "/"))])
-    return found
+    there = os.path.relpath(folder.resolve(), beside)
+    link = "" if there.startswith("..") else quote(there.replace(os.sep, "/")) + "/"
+    names = ("console.raw", "timeline.jsonl", "requests.jsonl", "images.json", "outcome.json")
+    return [[name, link and link + name] for name in names if (folder / name).exists()]
 
 
 def _runs(numbers: Sequence[int]) -> list[int]:
