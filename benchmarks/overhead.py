@@ -75,7 +75,7 @@ def doors() -> list[tuple[Any, str, str]]:
     from bench.report.history import History
 
     found: list[tuple[Any, str, str]] = []
-    heard = ("open", "attach", "console", "flashed", "outcome", "close", "_entry", "_write")
+    heard = ("open", "attach", "console", "flashed", "outcome", "close", "_write")
     found += [(Evidence, name, "evidence") for name in heard]
     found += [(FirmwareStore, name, "firmware store") for name in ("keep_build", "keep_image")]
     found += [(fixtures.gate, name, "attempts") for name in ("note_attempt", "write_plan")]

@@ -21,7 +21,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from bench.errors import BenchError
 from bench.report.firmware_store import KeptImage
@@ -34,8 +33,6 @@ __all__ = ["Evidence"]
 WITHIN = 0.25
 """Seconds that something may wait to be written: what a run loses that is killed outright. Every writing costs the
 scenario half a millisecond, most of which is the switch of threads."""
-
-T = TypeVar("T")
 
 
 class Evidence:
@@ -54,7 +51,7 @@ class Evidence:
         self._open = False
         self._timeline: Timeline | None = None
         self._bytes: deque[bytes] = deque()
-        self._entries: deque[Entry] = deque()
+        self._kept = -1
         self._unanswered: dict[object, dict[str, object]] = {}
         self._images: list[dict[str, object]] = []
         self._images_kept = True
@@ -77,7 +74,6 @@ class Evidence:
             self._behind.start()
             self._open = True
             self._images_kept = False
-            self._behind.wake()
             undo.pop_all()
         return self
 
@@ -91,7 +87,6 @@ class Evidence:
         """Write every entry of the timeline, those already there and those to come."""
         if self._timeline is not None:
             raise BenchError("this evidence has its timeline already")
-        timeline.listen(self._entry)
         self._timeline = timeline
 
     def console(self, data: bytes) -> None:
@@ -99,14 +94,12 @@ class Evidence:
         if not self._open:
             raise BenchError(f"the evidence in {self.folder} is not open")
         self._bytes.append(data)
-        self._behind.wake()
 
     def flashed(self, images: Iterable[KeptImage]) -> None:
         """What the board was flashed with; what is published comes with the timeline."""
         self._add_images(
             {"role": "flashed", "name": image.name, "size": image.size, "sha256": image.sha256} for image in images
         )
-        self._behind.wake()
 
     def outcome(self, outcome: str, **particulars: object) -> None:
         """How the scenario ended (``"passed"``, ``"failed"``, ``"error"``, ``"skipped"``), with what belongs to it.
@@ -130,14 +123,11 @@ class Evidence:
 
     def close(self) -> None:
         """Let go of the timeline, write what is left, and close the files; raises the first `BenchError` of writing."""
-        with self._lock:
-            timeline, self._timeline = self._timeline, None
-        if timeline is not None:
-            timeline.unlisten(self._entry)
         self._open = False
         self._behind.stop()
         self._write()
         with self._writing:
+            self._timeline = None
             unanswered = "".join(json.dumps(asked) + "\n" for asked in self._unanswered.values())
             self._unanswered.clear()
             self._keep("requests.jsonl", unanswered.encode("ascii"))
@@ -148,16 +138,11 @@ class Evidence:
         if error is not None:
             raise error
 
-    def _entry(self, entry: Entry) -> None:
-        """One entry has come; called with the timeline locked."""
-        self._entries.append(entry)
-        self._behind.wake()
-
     def _write(self) -> None:
         """Write what has come since the last time; nothing is raised."""
         with self._writing:
-            said, entries = list(_taken(self._bytes)), list(_taken(self._entries))
-            self._keep("console.raw", b"".join(said))
+            said, entries = b"".join(_taken(self._bytes)), self._new_entries()
+            self._keep("console.raw", said)
             self._keep("timeline.jsonl", "".join(to_json(entry) + "\n" for entry in entries).encode("ascii"))
             answered = [told for entry in entries if entry.source == "server" and (told := self._of_server(entry))]
             self._keep("requests.jsonl", "".join(answered).encode("ascii"))
@@ -165,6 +150,13 @@ class Evidence:
                 kept, self._images_kept, images = self._images_kept, True, list(self._images)
             if not kept:
                 self._try(lambda: self._replace("images.json", images))
+
+    def _new_entries(self) -> tuple[Entry, ...]:
+        """What has come to the timeline since the last time."""
+        entries = self._timeline.since(self._kept) if self._timeline is not None else ()
+        if entries:
+            self._kept = entries[-1].index
+        return entries
 
     def _of_server(self, entry: Entry) -> str:
         """The line of `requests.jsonl` that this entry completes, if any."""
@@ -205,7 +197,7 @@ class Evidence:
             raise cannot_write(path, error) from error
 
 
-def _taken(waiting: deque[T]) -> Iterator[T]:
+def _taken(waiting: deque[bytes]) -> Iterator[bytes]:
     """What waits, oldest first, taken away; more may come meanwhile, from other threads."""
     for _ in range(len(waiting)):
         yield waiting.popleft()

@@ -13,16 +13,16 @@ __all__ = ["Behind", "Growing", "cannot_write"]
 
 
 class Behind:
-    """A thread that calls `write` within `seconds` of `wake`, and then not before it is woken again.
+    """A thread that calls `write` every so many `seconds`, until it is stopped.
 
-    What comes in quick succession so costs one call. A process that is killed outright loses what came in the last
-    `seconds`, and nothing that came before; one that ends in any other way stops it first.
+    Whoever has something to write need not even wake it: to switch threads costs more than to write. A process that is
+    killed outright loses what came in the last `seconds`, and nothing that came before; one that ends in any other way
+    stops it first.
     """
 
     def __init__(self, write: Callable[[], None], seconds: float) -> None:
         self._write = write
         self._seconds = seconds
-        self._woken = threading.Event()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
 
@@ -30,23 +30,14 @@ class Behind:
         """Begin."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """There is something to write; quick, from any thread."""
-        if not self._woken.is_set():
-            self._woken.set()
-
     def stop(self) -> None:
         """End; what is still waiting is for the caller to write."""
         self._ending.set()
-        self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        while self._woken.wait() and not self._ending.wait(self._seconds):
-            self._woken.clear()  # before it looks: what comes while it writes wakes it again
-            if self._ending.is_set():
-                return  # the end came between the two lines above, and its waking was just cleared
+        while not self._ending.wait(self._seconds):
             self._write()
 
 

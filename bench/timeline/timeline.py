@@ -79,11 +79,6 @@ class Timeline:
                 listener(entry)
             self._listeners.append(listener)
 
-    def unlisten(self, listener: Callable[[Entry], None]) -> None:
-        """Stop calling `listener`; ValueError where it never listened."""
-        with self._changed:
-            self._listeners.remove(listener)
-
     def wait(self, predicate: Predicate, deadline: Deadline, after: int = -1) -> Entry:
         """The first entry beyond index `after` for which `predicate` holds, waiting for it until `deadline`.
 

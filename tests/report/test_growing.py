@@ -1,4 +1,4 @@
-"""The thread that writes behind: an end is never slept through, whenever it comes."""
+"""The thread that writes behind: it writes while it runs, and ends at once when it is stopped."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ import threading
 from bench.report.growing import Behind
 
 
-class _JustMissed(threading.Event):
-    """An event that comes in the moment after a wait for it was over."""
-
-    def __init__(self, others: threading.Event) -> None:
-        super().__init__()
-        self._others = others
-
-    def wait(self, timeout: float | None = None) -> bool:
-        came = super().wait(timeout)
-        if not came:
-            self.set()
-            self._others.set()
-        return came
-
-
-def test_an_end_between_the_wait_and_the_clearing_is_not_lost() -> None:
-    """What `stop` does, done at the worst moment there is."""
-    behind = Behind(lambda: None, 0.001)
-    behind._ending = _JustMissed(behind._woken)
+def test_it_writes_again_and_again() -> None:
+    written = threading.Semaphore(0)
+    behind = Behind(written.release, 0.001)
     behind.start()
-    behind.wake()
-    behind._thread.join(10)
-    hangs = behind._thread.is_alive()
+    came = [written.acquire(timeout=20) for _ in range(3)]
     behind.stop()
-    assert not hangs
+    assert all(came)
+
+
+def test_it_does_not_sleep_through_its_end() -> None:
+    """An hour between two writings; it is stopped before the first one, and once more."""
+    written: list[int] = []
+    behind = Behind(lambda: written.append(1), 3600)
+    behind.start()
+    stopping = threading.Thread(target=behind.stop, daemon=True)
+    stopping.start()
+    stopping.join(20)
+    assert not stopping.is_alive()
+    behind.stop()
+    assert not written
+
+
+def test_one_that_was_never_started_can_be_stopped() -> None:
+    Behind(lambda: None, 3600).stop()
