@@ -20,6 +20,7 @@ from pathlib import Path
 from bench.builds import Build
 from bench.builds.sdkconfig import Sdkconfig, Value, as_text
 from bench.errors import BenchError
+from bench.report.growing import append_line
 from bench.server.redact import HIDDEN, is_secret, redacted_url
 
 __all__ = ["FirmwareStore", "KeptImage", "redacted_sdkconfig"]
@@ -83,7 +84,11 @@ class FirmwareStore:
             "files": files,
             "sdkconfig": self._keep_sdkconfig(build.sdkconfig) if build.sdkconfig else None,
         }
-        self._append(self._folder / "builds.jsonl", json.dumps(facts) + "\n")
+        builds = self._folder / "builds.jsonl"
+        try:
+            append_line(builds, json.dumps(facts))
+        except OSError as error:
+            raise BenchError(f"cannot note the build in {builds}: {error.strerror}") from None
         return tuple(images)
 
     def _keep_sdkconfig(self, config: Sdkconfig) -> str:
@@ -103,16 +108,6 @@ class FirmwareStore:
             part.replace(path)
         except OSError as error:
             raise BenchError(f"cannot keep {path}: {error.strerror}") from None
-
-    def _append(self, path: Path, line: str) -> None:
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            try:
-                os.write(file, line.encode())
-            finally:
-                os.close(file)
-        except OSError as error:
-            raise BenchError(f"cannot note the build in {path}: {error.strerror}") from None
 
 
 def redacted_sdkconfig(config: Sdkconfig) -> Sdkconfig:

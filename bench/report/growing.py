@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
-__all__ = ["Behind", "Growing", "cannot_write"]
+__all__ = ["Behind", "Growing", "append_line", "cannot_write"]
 
 
 class Behind:
@@ -72,6 +72,15 @@ class Growing:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a file that many processes append to: in one write, so that none is torn. OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(file, f"{line}\n".encode())
+    finally:
+        os.close(file)
 
 
 def cannot_write(path: Path, error: OSError) -> BenchError:

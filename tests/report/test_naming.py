@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report.naming import scenario_name
+from bench.report.naming import folder_name
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from bench.report.naming import scenario_name
     ],
 )
 def test_the_name_holds_module_function_and_case(module: str, test: str, of: str, on: str, name: str) -> None:
-    assert scenario_name(module, test, of, on) == name
+    assert folder_name(module, test, of, on) == name

@@ -10,14 +10,13 @@ gate that knew nothing else would believe a run of one scenario, or of one lucky
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.boards.board import Board
 from bench.errors import BenchError
+from bench.report.growing import append_line
 from bench.report.run import replace_json
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "described_board",
     "note_attempt",
     "planned_ids",
-    "scenario_name",
     "write_plan",
 ]
 
@@ -52,11 +50,6 @@ class Planned:
     marks: tuple[str, ...]
     pool: str
     selected: bool
-
-
-def scenario_name(name: str, pool: str) -> str:
-    """``test_x[virtual-esp32-404]`` is ``test_x_404``: the scenario within its module, on whatever board."""
-    return re.sub(r"[^\w.]+", "_", name.replace(pool, "", 1)).strip("_")
 
 
 def described_board(board: Board) -> dict[str, object]:
@@ -127,12 +120,7 @@ def planned_ids(folder: Path) -> frozenset[str]:
 
 def note_attempt(folder: Path, scenario: str, outcome: str) -> None:
     """Note how one attempt ended (passed, failed, error, skipped). `BenchError` where it cannot be written."""
-    line = json.dumps({"id": scenario, "outcome": outcome}) + "\n"
     try:
-        file = os.open(folder / ATTEMPTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(file, line.encode())
-        finally:
-            os.close(file)
+        append_line(folder / ATTEMPTS, json.dumps({"id": scenario, "outcome": outcome}))
     except OSError as error:
         raise BenchError(f"cannot note in {folder / ATTEMPTS} how {scenario} ended: {error.strerror}") from None
