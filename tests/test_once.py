@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -57,6 +60,22 @@ def test_what_one_process_makes_the_others_wait_for(tmp_path: Path) -> None:
             out, _ = first.communicate("\n", timeout=60)
             assert out.strip() == f"made by {first.pid}"
             assert _line(second) == f"made by {first.pid}"
+
+
+def test_it_is_locked_while_it_is_made(tmp_path: Path) -> None:
+    def make() -> bytes:
+        (lock,) = tmp_path.glob("*.lock")
+        with lock.open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return b"whole"
+
+    assert OnceIn(tmp_path)("a thing", make) == b"whole"
+
+
+def test_half_a_result_is_none(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        OnceIn(tmp_path)("a thing", cast("Callable[[], bytes]", lambda: None))  # fails as it is written
+    assert OnceIn(tmp_path)("a thing", lambda: b"whole") == b"whole"
 
 
 def test_a_maker_that_is_killed_leaves_it_to_the_next_one(tmp_path: Path) -> None:
