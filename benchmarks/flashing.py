@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import random
 import socket
@@ -165,7 +166,7 @@ def measure(model: VirtualBoard, reached: Reached, build: Build, folder: Path, r
             bring_to_start(Reached(reached.board, model.port), build, start)
             for offset, data in left.items():
                 model.write_flash(offset, data)
-            ours.append(timed(lambda start=start: bring_to_start(reached, build, start)))
+            ours.append(timed(functools.partial(bring_to_start, reached, build, start)))
         one, two = statistics.median(full), statistics.median(ours)
         print(f"{name:13} full write {one:6.2f} s, bringing to the start {two:6.2f} s: {two / one:.2f} of it")
 

@@ -4,9 +4,11 @@
 
 The same scenarios run in turns, in two ways (this file is the plugin of both):
 
-- with all of it, and a clock (processor time of the thread) around every door to it: what hears the console and the
-  timeline, the thread that writes, the store of firmware, outcomes with their amendments, the list of attempts, the
-  page and the history. This is the share to look at: it hardly depends on what else the machine does.
+- with all of it, and two clocks around every door to it: what hears the console and the timeline, the thread that
+  writes, the store of firmware, outcomes with their amendments, the list of attempts, the page and the history. One
+  is the processor time of the thread; the other is the time that the thread of the tests spent there, as a share of
+  how long the run took: what whoever waits for the run would gain without. They hardly depend on what else the machine
+  does.
 - without: `--no-html --history none`, and evidence that is thrown away. The timeline itself is there, for scenarios
   wait on it, and so is pytest's JUnit file. The difference of the medians is printed too; it holds what the clocks do
   not see (imports, what is slower because caches are shared) and what the clocks themselves cost, and on a machine
@@ -14,6 +16,7 @@ The same scenarios run in turns, in two ways (this file is the plugin of both):
 
 The whole is the user and system time of pytest and of the virtual boards, from starting Python to its end. Virtual
 boards do in a quarter of a second what takes real ones minutes, with the same evidence: theirs is the worst case.
+Where files are dear to make, a third of it is that: run it with `TMPDIR=/dev/shm`, too.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +45,16 @@ COUNT_INTO = "OVERHEAD_COUNTED"
 
 
 class Counting:
-    """Clocks around functions: processor seconds by name, of the outermost one only where they call one another."""
+    """Clocks around functions, of the outermost one only where they call one another.
+
+    Attributes:
+        seconds: processor time by name
+        waited: seconds that the thread of the tests was there
+    """
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.waited = 0.0
         self._inside = threading.local()
 
     def around(self, owner: Any, name: str, part: str) -> None:
@@ -56,12 +65,14 @@ class Counting:
         def timed(*args: Any, **kwargs: Any) -> Any:
             if getattr(self._inside, "yes", False):
                 return function(*args, **kwargs)
-            self._inside.yes, began = True, time.thread_time()
+            self._inside.yes, began, entered = True, time.thread_time(), time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
                 self._inside.yes = False
                 self.seconds[part] += time.thread_time() - began
+                if threading.current_thread() is threading.main_thread():
+                    self.waited += time.perf_counter() - entered
 
         setattr(owner, name, timed)
 
@@ -93,7 +104,11 @@ def pytest_configure(config: pytest.Config) -> None:
     counting = Counting()
     for owner, name, part in doors():
         counting.around(owner, name, part)
-    config.add_cleanup(lambda: Path(into).write_text(json.dumps(counting.seconds)))
+
+    def tell() -> None:
+        Path(into).write_text(json.dumps([counting.waited, counting.seconds]))
+
+    config.add_cleanup(tell)
 
 
 def _throw_away(config: pytest.Config) -> None:
@@ -113,11 +128,11 @@ def _throw_away(config: pytest.Config) -> None:
     config.pluginmanager.unregister(name="ota-bench-attempts")
 
 
-def run(board: str, keyword: str, *, whole: bool) -> tuple[float, float, dict[str, float]]:
-    """Processor seconds and wall seconds of one run, and what was counted of them."""
+def run(options: argparse.Namespace, *, whole: bool) -> tuple[float, float, float, dict[str, float]]:
+    """Processor seconds and wall seconds of one run, the seconds it waited, and the processor seconds by part."""
     with tempfile.TemporaryDirectory() as folder:
         counted = Path(folder) / "counted.json"
-        command = [sys.executable, "-m", "pytest", "-q", "scenarios", "--board", board, "-k", keyword]
+        command = [sys.executable, "-m", "pytest", "-q", "scenarios", "--board", options.board, "-k", options.keyword]
         command += ["--evidence", folder, "-p", "no:cacheprovider", "-p", "overhead", *(() if whole else WITHOUT)]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -133,8 +148,8 @@ def run(board: str, keyword: str, *, whole: bool) -> tuple[float, float, dict[st
         if done.returncode != 0:
             told = (done.stdout + done.stderr)[-3000:]
             raise SystemExit(f"the scenarios did not pass, so their time says nothing:\n{told}")
-        parts = json.loads(counted.read_text()) if whole else {}
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, parts
+        waited, parts = json.loads(counted.read_text()) if whole else (0.0, {})
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, waited, parts
 
 
 def main() -> None:
@@ -143,21 +158,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("-k", dest="keyword", default="update or refus", help="only scenarios that pytest's -k selects")
     options = parser.parse_args()
-    run(options.board, options.keyword, whole=True)  # what is made once and kept is made now
-    whole, bare, shares = [], [], []
+    run(options, whole=True)  # what is made once and kept is made now
+    whole, bare, shares, waits = [], [], [], []
     parts: Counter[str] = Counter()
     for number in range(1, options.runs + 1):
-        bare.append(run(options.board, options.keyword, whole=False)[:2])
-        processor, wall, counted = run(options.board, options.keyword, whole=True)
+        bare.append(run(options, whole=False)[:2])
+        processor, wall, waited, counted = run(options, whole=True)
         whole.append((processor, wall))
         shares.append(sum(counted.values()) / processor)
+        waits.append(waited / wall)
         parts.update({part: seconds / processor / options.runs for part, seconds in counted.items()})
         print(
-            f"run {number}: {processor:.2f} s, of them {shares[-1]:.1%} counted; {bare[-1][0]:.2f} s without",
+            f"run {number}: {processor:.2f} s, of them {shares[-1]:.1%} counted; {bare[-1][0]:.2f} s without; "
+            f"waited {waits[-1]:.1%} of {wall:.2f} s",
             flush=True,
         )
     print(f"counted, median: {statistics.median(shares):.1%} of the processor time of a run")
     print("of which, on average: " + ", ".join(f"{part} {share:.1%}" for part, share in parts.most_common()))
+    print(f"waited for it, median: {statistics.median(waits):.1%} of the time that a run takes")
     for name, column in (("processor", 0), ("wall", 1)):
         without, all_of_it = (statistics.median(one[column] for one in runs) for runs in (bare, whole))
         print(f"{name}, medians: {without:.2f} s without, {all_of_it:.2f} s with: {all_of_it / without - 1:+.1%}")

@@ -26,7 +26,7 @@ from bench.errors import BenchError
 from bench.report.firmware_store import KeptImage
 from bench.report.growing import Behind, Growing, cannot_write
 from bench.report.run import replace_json
-from bench.timeline import Entry, Timeline, to_json
+from bench.timeline import Entry, Timeline, to_jsonl
 
 __all__ = ["Evidence"]
 
@@ -143,7 +143,7 @@ class Evidence:
         with self._writing:
             said, entries = b"".join(_taken(self._bytes)), self._new_entries()
             self._keep("console.raw", said)
-            self._keep("timeline.jsonl", "".join(to_json(entry) + "\n" for entry in entries).encode("ascii"))
+            self._keep("timeline.jsonl", to_jsonl(entries).encode("ascii"))
             answered = [told for entry in entries if entry.source == "server" and (told := self._of_server(entry))]
             self._keep("requests.jsonl", "".join(answered).encode("ascii"))
             with self._lock:

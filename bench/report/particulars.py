@@ -51,13 +51,12 @@ def _unmet(error: BaseException | None) -> Unmet | None:
     return None
 
 
-def properties(folder: Path) -> list[tuple[str, str]]:
+def properties(outcome: Mapping[str, object], folder: Path) -> list[tuple[str, str]]:
     """What a report of another make is told about a scenario, by name: its outcome's facts and its images' digests.
 
-    Nothing where the evidence cannot be read: it is not for this that a run fails.
+    No digests where they cannot be read from its folder: it is not for this that a run fails.
     """
-    outcome, images = _read(folder / "outcome.json"), _read(folder / "images.json")
-    return [*_of_outcome(outcome if isinstance(outcome, dict) else {}), *_of_images(images)]
+    return [*_of_outcome(outcome), *_of_images(_read(folder / "images.json"))]
 
 
 def _of_outcome(outcome: Mapping[str, object]) -> Iterable[tuple[str, str]]:

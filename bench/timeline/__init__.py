@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.timeline.clock import Clock, Deadline
-from bench.timeline.entries import Entry, Value, from_json, to_json
+from bench.timeline.entries import Entry, Value, from_json, to_json, to_jsonl
 from bench.timeline.events import (
     ABORT,
     CONNECTED,
@@ -66,4 +66,5 @@ __all__ = [
     "slot_of_subtype",
     "subtype_of_slot",
     "to_json",
+    "to_jsonl",
 ]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bench.errors import BenchError, ExpectationFailed
 from bench.timeline import explain
 from bench.timeline.clock import Clock, Deadline
-from bench.timeline.entries import Entry, from_json, plain, to_json
+from bench.timeline.entries import Entry, from_json, plain, to_jsonl
 from bench.timeline.matchers import Matcher
 from bench.timeline.unmet import Unmet, Wanted
 
@@ -165,7 +165,7 @@ class Timeline:
 
     def to_jsonl(self) -> str:
         """All entries as JSON lines, see `bench.timeline.entries.to_json`."""
-        return "".join(to_json(entry) + "\n" for entry in self.entries)
+        return to_jsonl(self.entries)
 
 
 def read_jsonl(lines: Iterable[str]) -> tuple[Entry, ...]:

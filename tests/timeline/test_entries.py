@@ -7,11 +7,11 @@ from enum import Enum, IntEnum
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.errors import FormatError
-from bench.timeline import Entry, Timeline, from_json, read_jsonl, to_json
+from bench.timeline import Entry, Timeline, from_json, read_jsonl, to_json, to_jsonl
 
 names = st.text(max_size=8).filter(lambda name: not name.startswith("$"))
 values = st.recursive(
@@ -42,6 +42,16 @@ def test_a_round_trip_through_json_gives_the_same_entry(data: dict[str, object])
     assert "\n" not in line
     assert from_json(line) == entry
     assert to_json(from_json(line)) == line
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "index"]), values, max_size=2), max_size=4))
+@example([{"a": '}, {"index": 3'}, {"a": "}\n{"}])
+@example([{"a": [{"index": 1}, {"index": 2}]}, {"index": [{}, {"index": 3}]}])
+def test_many_lines_at_once_are_each_of_them(many: list[dict[str, object]]) -> None:
+    timeline = Timeline()
+    entries = [timeline.append("bench", "x", inner=data) for data in many]
+    assert to_jsonl(entries) == "".join(to_json(entry) + "\n" for entry in entries)
+    assert timeline.to_jsonl() == to_jsonl(entries)
 
 
 def test_the_line_is_stable_and_bytes_are_hex() -> None:

@@ -9,11 +9,13 @@ nothing else run and nothing be fetched, whatever a board prints on its console.
 from __future__ import annotations
 
 import base64
+import contextlib
+import gc
 import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -70,8 +72,9 @@ def write_report(run: Path, file: Path | None = None, *, decode: Decode | None =
         raise BenchError(f"{run} is no run: name the folder of a run, evidence/<start>")
     target = file if file is not None else run / REPORT
     beside = target.parent.resolve()
-    rows = sorted((_row(case, beside, decode) for case in cases(run)), key=lambda row: row.order)
-    text = _page(run, run_facts(run), rows)
+    with _collecting_nothing():
+        rows = sorted((_row(case, beside, decode) for case in cases(run)), key=lambda row: row.order)
+        text = _page(run, run_facts(run), rows)
     whole = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         whole.write_text(text, encoding="utf-8", errors="replace")
@@ -80,6 +83,19 @@ def write_report(run: Path, file: Path | None = None, *, decode: Decode | None =
         whole.unlink(missing_ok=True)
         raise BenchError(f"cannot write the report {target}: {error.strerror or error}") from error
     return target
+
+
+@contextlib.contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """Without the search for cycles: there are none in what is read, but very many objects, in whose midst the whole
+    heap of the tests would be searched again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _row(case: Case, beside: Path, decode: Decode | None) -> _Row:
@@ -92,7 +108,7 @@ def _row(case: Case, beside: Path, decode: Decode | None) -> _Row:
         "scenario": clean(case.text("scenario")),
         "damage": list(map(clean, case.damage)),
         "facts": _facts(case),
-        "files": _files(case.folder, beside),
+        "files": _files(case, beside),
         "images": [
             [clean(str(image.get(name, ""))) for name in ("role", "name", "size", "sha256")] for image in case.images
         ],
@@ -119,12 +135,12 @@ def _facts(case: Case) -> list[list[str]]:
     return [[label, clean(case.text(name))] for label, name in named if case.text(name)]
 
 
-def _files(folder: Path, beside: Path) -> list[list[str]]:
+def _files(case: Case, beside: Path) -> list[list[str]]:
     """Names of the files of evidence, with links to them from where the page lies."""
-    there = os.path.relpath(folder.resolve(), beside)
+    there = os.path.relpath(case.folder.resolve(), beside)
     link = "" if there.startswith("..") else quote(there.replace(os.sep, "/")) + "/"
     names = ("console.raw", "timeline.jsonl", "requests.jsonl", "images.json", "outcome.json")
-    return [[name, link and link + name] for name in names if (folder / name).exists()]
+    return [[name, link and link + name] for name in names if name in case.files]
 
 
 def _runs(numbers: Sequence[int]) -> list[int]:

@@ -7,8 +7,10 @@ that is missing, an outcome that was never written are told on the page, in the 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -26,6 +28,10 @@ _MOST_BYTES = 64 << 20
 """Of one file; what is longer is read up to here."""
 
 
+_FIELDS = itemgetter("index", "at", "source", "kind", "data")
+_SECONDS = (float, int)
+
+
 @dataclass(frozen=True)
 class Case:
     """One scenario on one board, as its folder tells it.
@@ -36,6 +42,7 @@ class Case:
         told: `outcome.json`, empty where there is none
         console: the bytes of the console; None where they are missing
         damage: what is wrong with the evidence, one sentence each
+        files: names of what lies in the folder
     """
 
     board: str
@@ -47,6 +54,7 @@ class Case:
     console: bytes | None = None
     images: tuple[Mapping[str, object], ...] = ()
     damage: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
         """A particular of the outcome as text; empty where it is none."""
@@ -95,21 +103,27 @@ def cases(folder: Path) -> Iterator[Case]:
     """Every scenario of the run, by board and name; each is read when it is asked for."""
     for board in sorted(path for path in _folders(folder) if path.name != "pytest-embedded"):
         for scenario in sorted(_folders(board)):
-            if any((scenario / name).exists() for name in ("outcome.json", "timeline.jsonl", "console.raw")):
-                yield _case(board.name, scenario)
+            files = frozenset(entry.name for entry in _listed(scenario))
+            if files & {"outcome.json", "timeline.jsonl", "console.raw"}:
+                yield _case(board.name, scenario, files)
 
 
 def _folders(folder: Path) -> list[Path]:
+    return [folder / entry.name for entry in _listed(folder) if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        with os.scandir(folder) as found:
+            return list(found)
     except OSError as error:
         raise BenchError(f"{folder} cannot be read: {error.strerror or error}") from None
 
 
-def _case(board: str, folder: Path) -> Case:
+def _case(board: str, folder: Path, files: frozenset[str]) -> Case:
     damage: list[str] = []
     outcome, told = "unfinished", dict[str, object]()
-    if (folder / "outcome.json").exists():
+    if "outcome.json" in files:
         told, problem = _object(folder / "outcome.json")
         named = told.get("outcome")
         outcome = named if isinstance(named, str) and named in OUTCOMES else "unknown"
@@ -119,7 +133,7 @@ def _case(board: str, folder: Path) -> Case:
     entries = tuple(_entries(folder / "timeline.jsonl", damage)) if ran else ()
     console = _bytes(folder / "console.raw", damage) if ran else None
     images = tuple(_images(folder / "images.json", damage)) if ran else ()
-    return Case(board, folder.name, folder, outcome, told, entries, console, images, tuple(damage))
+    return Case(board, folder.name, folder, outcome, told, entries, console, images, tuple(damage), files)
 
 
 def _entries(path: Path, damage: list[str]) -> Iterator[Entry]:
@@ -157,14 +171,15 @@ def _all_at_once(lines: Sequence[str]) -> list[Entry] | None:
 
 
 def _entry(told: object) -> Entry | None:
-    if not isinstance(told, dict):
+    if type(told) is not dict:
         return None
-    index, at, source, kind, data = map(told.get, ("index", "at", "source", "kind", "data"))
-    if type(index) is not int or not isinstance(at, int | float) or isinstance(at, bool) or not 0 <= at < _LONGEST_RUN:
+    try:
+        index, at, source, kind, data = _FIELDS(told)
+    except KeyError:
         return None
-    if not isinstance(source, str) or not isinstance(kind, str) or not isinstance(data, dict):
-        return None
-    return Entry(index, at, source, kind, data)
+    # What comes out of JSON is of these very types, so to ask for them by name is enough, and fast.
+    sound = type(index) is int and type(source) is str and type(kind) is str and type(data) is dict
+    return Entry(index, at, source, kind, data) if sound and type(at) in _SECONDS and 0 <= at < _LONGEST_RUN else None
 
 
 def _images(path: Path, damage: list[str]) -> Iterator[Mapping[str, object]]:
@@ -199,7 +214,7 @@ def _json(path: Path, damage: list[str]) -> object:
 def _bytes(path: Path, damage: list[str]) -> bytes | None:
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            data = file.read(min(os.fstat(file.fileno()).st_size, _MOST_BYTES) + 1)
     except FileNotFoundError:
         damage.append(f"{path.name} is missing")
         return None

@@ -161,9 +161,9 @@ class _Story:
 
     def _change(self, slot: str, at: float, **news: object) -> None:
         band = self._now.get(slot) or Band(slot, at, at)
-        new = replace(band, **news)  # type: ignore[arg-type]  # names and types are those of Band at every call above
-        if slot in self._now and replace(new, began=0, ended=0) == replace(band, began=0, ended=0):
+        if slot in self._now and all(getattr(band, name) == value for name, value in news.items()):
             return
         at = max(at, band.began)
         self._past.append(replace(band, ended=at))
-        self._now[slot] = replace(new, began=at, ended=at)
+        new = {**news, "began": at, "ended": at}
+        self._now[slot] = replace(band, **new)  # type: ignore[arg-type]  # names and types are Band's at every call above
