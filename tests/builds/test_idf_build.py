@@ -280,10 +280,13 @@ def test_a_build_that_is_broken_off_leaves_no_process_and_no_entry(
     cache: Cache,
 ) -> None:
     process, compiler = hanging()
-    with process:
+    try:
         assert alive(compiler)
         process.send_signal(how)
         assert process.wait(60) != 0
+    finally:
+        process.kill()
+        process.wait(60)
     wait_until(lambda: not alive(compiler))
     if how is signal.SIGINT:
         assert not entries(cache)
