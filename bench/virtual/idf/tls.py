@@ -135,7 +135,7 @@ class Transport:
             self._log.error(_TLS_TAG, f"couldn't get hostname for :{host}: getaddrinfo() returns 202, addrinfo=0x0")
             return EspErr.ESP_ERR_ESP_TLS_CANNOT_RESOLVE_HOSTNAME
         except TimeoutError:
-            self._waited_in_vain()
+            self._machine.clock.wait_rest(self._timeout_ms)
             self._log.error(_TLS_TAG, f"[sock={_SOCKET}] select() timeout")
             return EspErr.ESP_ERR_ESP_TLS_CONNECTION_TIMEOUT
         except OSError as error:
@@ -231,7 +231,7 @@ class Transport:
         if isinstance(failure, TimeoutError) and self._defect is Defect.HANDSHAKE_FOR_EVER:
             self._machine.idle()
         if isinstance(failure, TimeoutError):
-            self._waited_in_vain()
+            self._machine.clock.wait_rest(self._timeout_ms)
             self._log.warn(_TLS_TAG, "Failed to open new connection in specified timeout")
             return EspErr.ESP_ERR_TIMEOUT
         flags = 0
@@ -351,7 +351,7 @@ class Transport:
     def _silence(self) -> int:
         """Nothing came in time; without a network keep-alive gives the connection up in the end."""
         if self._machine.network.up:
-            self._waited_in_vain()
+            self._machine.clock.wait_rest(self._timeout_ms)
             return TIMEOUT
         if self._defect is Defect.NO_KEEP_ALIVE:
             self._machine.idle()
@@ -372,13 +372,6 @@ class Transport:
         self._log.error(_MBEDTLS_TAG, f"read error :-0x{code:04X}")
         self._log.error(self._tag, f"esp_tls_conn_read error, errno={errnos.strerror(self.errno)}")
         return -code
-
-    def _waited_in_vain(self) -> None:
-        """Let pass on the device what was not waited for in the host's time."""
-        clock = self._machine.clock
-        rest = self._timeout_ms - clock.wait_limit(self._timeout_ms, again=self._again) * 1000
-        if rest > 0:
-            clock.sleep(rest)
 
     @property
     def ended(self) -> bool:
