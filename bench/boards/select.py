@@ -100,18 +100,21 @@ def _by_tag(file: BoardsFile, tag: str, attached: Callable[[Board], bool]) -> tu
     if not tagged:
         known = ", ".join(_tags(file)) or "none at all"
         raise BenchError(f"--board {_TAG}{tag}: no board has that tag; {file.path} has {known}")
+    if len({board.emulated for board in tagged}) > 1:  # those that are away count, or models would stand in for them
+        names = ", ".join(board.name for board in tagged)
+        raise BenchError(f"--board {_TAG}{tag}: {names} are hardware and models in one; give them different tags")
     there = [board for board in tagged if attached(board)]
     if not there:
         raise BenchError(f"--board {_TAG}{tag}: no such board is attached: {_absent(tagged)}")
     chips = {board.chip for board in tagged}  # of those that are away, too: the ids of tests are to stay
-    pools = []
-    for chip in dict.fromkeys(board.chip for board in there):
-        boards = tuple(board for board in there if board.chip == chip)
-        if len({board.emulated for board in boards}) > 1:
-            names = ", ".join(board.name for board in boards)
-            raise BenchError(f"--board {_TAG}{tag}: {names} are hardware and models in one; give them different tags")
-        pools.append(Pool(tag if len(chips) == 1 else f"{tag}-{chip}", boards, by_tag=True))
-    return tuple(pools)
+    return tuple(
+        Pool(
+            tag if len(chips) == 1 else f"{tag}-{chip}",
+            tuple(board for board in there if board.chip == chip),
+            by_tag=True,
+        )
+        for chip in dict.fromkeys(board.chip for board in there)
+    )
 
 
 def _tags(file: BoardsFile) -> list[str]:

@@ -15,8 +15,8 @@ boards:
   model: {chip: esp32s3, driver: virtual, tags: [models]}
   one: {chip: esp32s3, driver: serial, port: /dev/one, tags: [desk, mixed]}
   two: {chip: esp32s3, driver: serial, port: /dev/two, tags: [lab]}
-  remote: {chip: esp32, driver: rfc2217, port: "rfc2217://lab:4000", tags: [lab]}
-  other: {chip: esp32s3, driver: virtual, tags: [models, mixed]}
+  remote: {chip: esp32, driver: rfc2217, port: "rfc2217://lab:4000", tags: [lab, chips]}
+  other: {chip: esp32s3, driver: virtual, tags: [models, mixed, chips]}
 """,
     path="lab.yaml",
 )
@@ -65,9 +65,12 @@ def test_a_tag_on_boards_of_one_chip_is_called_by_its_name() -> None:
     assert names("tag:models") == {"models": ["model", "other"]}
 
 
-def test_a_tag_never_mixes_boards_with_models() -> None:
-    with pytest.raises(BenchError, match="one, other are hardware and models in one"):
-        names("tag:mixed", attached=("one",))
+@pytest.mark.parametrize("attached", [("one", "remote"), ()], ids=["attached", "away"])
+@pytest.mark.parametrize(("tag", "hardware"), [("mixed", "one"), ("chips", "remote")])
+def test_a_tag_never_mixes_boards_with_models(tag: str, hardware: str, attached: tuple[str, ...]) -> None:
+    """Nor does it where the hardware is away, or of another chip: such a run would pass on the models alone."""
+    with pytest.raises(BenchError, match=f"{hardware}, other are hardware and models in one"):
+        names(f"tag:{tag}", attached=attached)
 
 
 def test_a_tag_that_no_attached_board_has_says_what_is_away() -> None:
@@ -76,7 +79,7 @@ def test_a_tag_that_no_attached_board_has_says_what_is_away() -> None:
 
 
 def test_a_tag_that_no_board_has_says_which_there_are() -> None:
-    with pytest.raises(BenchError, match=r"no board has that tag; lab\.yaml has models, desk, mixed, lab"):
+    with pytest.raises(BenchError, match=r"no board has that tag; lab\.yaml has models, desk, mixed, lab, chips"):
         names("tag:moon")
 
 
