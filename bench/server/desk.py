@@ -54,6 +54,8 @@ class Desk:
         self._published: dict[tuple[Door, str], Published] = {}
         self._asked: dict[tuple[Door, str], int] = {}
         self._withheld: set[str] = set()
+        self._taken: dict[tuple[Door, str], set[int]] = {}
+        """The requests by whose answers a release for once has been taken; none left: it has not."""
         self._offered: dict[str, int] = {}
         """The last connection that was too early for what was offered, by path."""
         self._listeners: dict[Door, Listener] = {}
@@ -72,6 +74,7 @@ class Desk:
             await self.open(door, published.faults, 0)
         self._published[door, published.path] = published
         self._asked[door, published.path] = 0
+        self._taken.pop((door, published.path), None)
         (self._withheld.add if withheld else self._withheld.discard)(published.path)
         self._offered.pop(published.path, None)
         return self._listeners[door].port
@@ -83,6 +86,8 @@ class Desk:
     async def offer(self, path: str) -> None:
         """Serve again what was withheld, on connections that come from now on: who is connected asked too early."""
         self._withheld.discard(path)
+        for door, _ in self._published:
+            self._taken.pop((door, path), None)
         self._offered[path] = self._numbers["connection"]
 
     async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
@@ -146,11 +151,12 @@ class Desk:
             range=headers.get("range"),
             http=f"{request.version.major}.{request.version.minor}",
             headers=headers,
-            **({"withheld": True} if self._is_withheld(path, connection) else {}),
+            **({"withheld": True} if self._is_withheld(door, path, connection) else {}),
         )
         lower = {name.lower(): value for name, value in request.headers.items()}
         asked = Asked(request.method, path, lower, query=request.query_string, scheme=door.scheme)
-        plan = missing_plan(asked) if self._is_withheld(path, connection) else self._plan(door, asked)
+        withheld, published = self._is_withheld(door, path, connection), self._published.get((door, path))
+        plan = missing_plan(asked) if withheld else self._plan(door, asked)
 
         def fired(fault: Fault) -> None:
             self._note("fault", **numbers, path=path, **tell_fault(fault))
@@ -158,11 +164,12 @@ class Desk:
         def progressed(sent: int) -> None:
             self._note("progress", **numbers, sent=sent)
 
-        once = not self._is_withheld(path, connection) and self._is_once(door, asked, plan)
+        takes = not withheld and published is not None and _takes(published, asked, plan)
 
         def finishing() -> None:
-            if once:
-                self._withheld.add(path)
+            # What stands there by now may be another release, which nobody has taken.
+            if takes and self._published.get((door, path)) is published:
+                self._taken.setdefault((door, path), set()).add(numbers["request"])
 
         performance = Performance(plan, connection, fired, progressed, finishing)
         outcome: Outcome | None = None
@@ -170,8 +177,8 @@ class Desk:
             response, outcome = await performance.run(request)
         finally:
             outcome = outcome if outcome is not None else performance.abandoned()
-            if once and not outcome.complete:
-                self._withheld.discard(path)
+            if not outcome.complete:
+                self._taken.get((door, path), set()).discard(numbers["request"])
             self._note(
                 "response",
                 **numbers,
@@ -196,19 +203,9 @@ class Desk:
             plan = fault.plan(plan, asked)
         return plan
 
-    def _is_withheld(self, path: str, connection: Connection) -> bool:
-        return path in self._withheld or connection.number <= self._offered.get(path, 0)
-
-    def _is_once(self, door: Door, asked: Asked, plan: Plan) -> bool:
-        """Is it to be withheld when its last piece is sent? Its reader may ask again as soon as it has that."""
-        published = self._published.get((door, asked.path))
-        if published is None or not published.once or asked.method != "GET":
-            return False
-        size = len(published.data)
-        ends = any(
-            name.lower() == "content-range" and value.endswith(f"-{size - 1}/{size}") for name, value in plan.headers
-        )
-        return ends or (plan.status == 200 and (plan.length is None or plan.length >= size))
+    def _is_withheld(self, door: Door, path: str, connection: Connection) -> bool:
+        taken = bool(self._taken.get((door, path)))
+        return taken or path in self._withheld or connection.number <= self._offered.get(path, 0)
 
     def _rejected(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """What aiohttp answered by itself (its answers are a `Response`): what it could not read as a request."""
@@ -229,6 +226,17 @@ class Desk:
 
     def _note(self, kind: str, **data: object) -> None:
         self._timeline.append("server", kind, **data)
+
+
+def _takes(published: Published, asked: Asked, plan: Plan) -> bool:
+    """Is it gone when its last piece is sent? Its reader may ask again as soon as it has that."""
+    if not published.once or asked.method != "GET":
+        return False
+    size = len(published.data)
+    ends = any(
+        name.lower() == "content-range" and value.endswith(f"-{size - 1}/{size}") for name, value in plan.headers
+    )
+    return ends or (plan.status == 200 and (plan.length is None or plan.length >= size))
 
 
 def _rejections(tell: Callable[[web.BaseRequest, web.StreamResponse], None]) -> type[AbstractAccessLogger]:

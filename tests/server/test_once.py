@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import ssl
+import struct
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
-from bench.server import Authority, OtaServer
+from bench.server import Authority, Cut, OtaServer, PlainHttp, Release
 from bench.timeline import Timeline
+from tests.server.conftest import DEADLINE, Client
 
 DATA = bytes(range(256)) * 300
 
@@ -58,3 +65,80 @@ def test_a_release_for_once_is_gone_with_its_last_byte(
         for headers in asked:
             assert get(release.url, authority, **headers)[0] in (200, 206)
         assert get(release.url, authority)[0] == left
+
+
+BIG = bytes(5_000_000)
+"""More than both kernels hold: its last piece is not sent while the client does not read."""
+
+
+@contextmanager
+def reading(release: Release) -> Iterator[socket.socket]:
+    """A client that has begun to read the release, and resets its connection in the end."""
+    parts = urlsplit(release.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=DEADLINE) as peer:
+        peer.sendall(f"GET {release.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert peer.recv(2048).startswith(b"HTTP/1.1 200 ")
+        yield peer
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def status(release: Release) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(release.url).port or 0, timeout=DEADLINE)
+    try:
+        connection.request("GET", release.path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+def test_a_download_broken_off_does_not_undo_that_its_path_is_withheld(server: OtaServer, client: Client) -> None:
+    release = server.publish("/a.bin", BIG, PlainHttp(), once=True, withheld=True)
+    server.offer(release.path)
+    with reading(release):
+        server.withhold()
+        assert status(release) == 404
+    client.told("response", aborted="peer")
+    assert status(release) == 404
+    server.offer(release.path)
+    assert status(release) == 200
+
+
+def test_a_download_broken_off_does_not_give_away_what_is_published_there_by_then(
+    server: OtaServer, client: Client
+) -> None:
+    release = server.publish("/a.bin", BIG, PlainHttp(), once=True)
+    with reading(release):
+        new = server.publish("/a.bin", b"NEW", PlainHttp(), once=True, withheld=True)
+    client.told("response", aborted="peer")
+    assert status(new) == 404
+
+
+def test_a_release_that_one_client_took_stays_gone_when_another_breaks_off(server: OtaServer, client: Client) -> None:
+    release = server.publish("/a.bin", BIG, PlainHttp(), once=True)
+    with reading(release):
+        assert [status(release), status(release)] == [200, 404]
+    client.told("response", aborted="peer")
+    assert status(release) == 404
+
+
+def test_a_download_that_ends_late_takes_nothing_from_what_is_published_there_by_then(
+    server: OtaServer, client: Client
+) -> None:
+    release = server.publish("/a.bin", BIG, PlainHttp(), once=True)
+    with reading(release) as peer:
+        new = server.publish("/a.bin", b"NEW", PlainHttp(), once=True)
+        while peer.recv(1 << 20):
+            pass
+    client.told("response", complete=True)
+    assert [status(new), status(new)] == [200, 404]
+
+
+def test_a_release_for_once_whose_answer_was_cut_is_there_again(server: OtaServer, client: Client) -> None:
+    """The last piece that was planned did go out, but nobody has the release."""
+    release = server.publish("/a.bin", DATA, PlainHttp(), Cut(after=100), once=True)
+    for _ in range(2):
+        after = client.timeline.last_index
+        with reading(release):
+            assert client.told("response", after, aborted="fault").data["status"] == 200
