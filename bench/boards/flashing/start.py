@@ -8,7 +8,7 @@ from enum import Enum
 from hashlib import sha256
 from types import MappingProxyType
 
-from bench.builds import Build
+from bench.builds import Build, FlashFile
 from bench.errors import BuildError, UnsafeOperation
 from bench.flash import Partition
 
@@ -36,20 +36,21 @@ Wanted = bytes | Content
 
 @dataclass(frozen=True)
 class Start:
-    """The state of a board before its first boot.
+    """The state of a board before its first boot. Where nothing is said of a partition, the build's file for it counts.
 
     Args:
         slots: application partitions by label; the one that the build is flashed to is always the build's application,
-            the others are blank where nothing is said of them
+            the other OTA slots are blank where nothing is said of them and the build has no file
         otadata: None: the build's own file for it, and blank where it has none
-        nvs: nobody's business unless said otherwise: on a real board Wi-Fi credentials may be in it
-        emul_efuse: the emulated eFuses (CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH)
+        nvs: None: the build's own file for it, and nobody's business where it has none: on a real board Wi-Fi
+            credentials may be in it
+        emul_efuse: the emulated eFuses (CONFIG_EFUSE_VIRTUAL_KEEP_IN_FLASH); None: as otadata
     """
 
     slots: Mapping[str, Wanted] = field(default_factory=lambda: MappingProxyType({}))
     otadata: Wanted | None = None
-    nvs: Wanted = ANY
-    emul_efuse: Wanted = BLANK
+    nvs: Wanted | None = None
+    emul_efuse: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,17 @@ class Region:
 def start_of(build: Build) -> Start:
     """The start of a scenario where nothing else is said.
 
-    NVS is blank for firmware that keeps the state of an unfinished download there
+    NVS holds nothing but the build's file for it where firmware keeps the state of an unfinished download there
     (CONFIG_EXAMPLE_ENABLE_OTA_RESUMPTION): it would go on with the download of the last scenario.
     """
-    return Start(nvs=BLANK if build.enabled("EXAMPLE_ENABLE_OTA_RESUMPTION") else ANY)
+    nvs = build.partition_table.by_label("nvs")
+    if nvs is None or not build.enabled("EXAMPLE_ENABLE_OTA_RESUMPTION"):
+        return Start()
+    held = bytearray(b"\xff" * nvs.size)
+    for file in _files_in(build, nvs):
+        at, data = file.offset - nvs.offset, file.path.read_bytes()
+        held[at : at + len(data)] = data
+    return Start(nvs=bytes(held) if held.strip(b"\xff") else BLANK)
 
 
 def regions_of(build: Build, start: Start) -> tuple[Region, ...]:
@@ -100,9 +108,9 @@ def regions_of(build: Build, start: Start) -> tuple[Region, ...]:
     places = tuple(_places(build))
     regions = {region.offset: region for region in _of_files(build, places)}
     for partition, wanted in _stated(build, start):
-        if wanted is ANY:
-            regions.pop(partition.offset, None)
-        elif wanted is BLANK:
+        for file in _files_in(build, partition):
+            regions.pop(file.offset, None)
+        if wanted is BLANK:
             regions[partition.offset] = Region(partition.label, partition.offset, partition.size, None)
         elif isinstance(wanted, bytes):
             data = _padded(wanted)
@@ -124,26 +132,31 @@ def digest_of(regions: Iterable[Region]) -> str:
 
 
 def _stated(build: Build, start: Start) -> Iterator[tuple[Partition, Wanted]]:
-    """What the start says of partitions that no file of the build decides."""
+    """What the start says of partitions, and what holds of those that neither it nor a file of the build decides."""
     table = build.partition_table
     for label in start.slots:
         named = table.by_label(label)
         if named is None or not named.is_app:
             raise BuildError(f"{build.path}: its partition table has no application partition {label!r}")
-    for partition in table.ota_slots:
-        if partition.offset != build.app_offset:
-            yield partition, start.slots.get(partition.label, BLANK)
-    if (factory := table.factory) is not None and factory.offset != build.app_offset and factory.label in start.slots:
-        yield factory, start.slots[factory.label]
-    if (otadata := table.otadata) is not None:
-        if start.otadata is not None:
-            yield otadata, start.otadata
-        elif all(file.offset != otadata.offset for file in build.flash_files):
-            yield otadata, BLANK
-    if (nvs := table.by_label("nvs")) is not None:
-        yield nvs, start.nvs
-    if (emulated := table.emul_efuse) is not None:
-        yield emulated, start.emul_efuse
+    apps = (partition for partition in table.partitions if partition.is_app)
+    said: list[tuple[Partition | None, Wanted | None, Content]] = [
+        *((app, start.slots.get(app.label), BLANK if app in table.ota_slots else ANY) for app in apps),
+        (table.otadata, start.otadata, BLANK),
+        (table.by_label("nvs"), start.nvs, ANY),
+        (table.emul_efuse, start.emul_efuse, BLANK),
+    ]
+    for partition, wanted, otherwise in said:
+        if partition is None or partition.offset == build.app_offset:
+            continue
+        if wanted is not None:
+            yield partition, wanted
+        elif not any(_files_in(build, partition)):
+            yield partition, otherwise
+
+
+def _files_in(build: Build, partition: Partition) -> Iterator[FlashFile]:
+    """The files that the build has for a partition."""
+    return (file for file in build.flash_files if partition.offset <= file.offset < partition.end)
 
 
 def _places(build: Build) -> Iterator[tuple[str, int, int]]:
