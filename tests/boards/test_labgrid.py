@@ -105,6 +105,14 @@ def test_it_is_released_when_the_scenario_raises(lab: Lab) -> None:
     assert lab.free()
 
 
+def test_it_is_switched_on_before_it_is_released(lab: Lab) -> None:
+    with LabgridBoard(lab.board("alpha")) as board:
+        board.power(False)
+        assert lab.relays.on == {"1": False}
+    assert lab.relays.on == {"1": True}
+    assert lab.free()
+
+
 def test_a_taken_place_is_told_with_its_holder(lab: Lab) -> None:
     with LabgridBoard(lab.board("beta")) as holder:
         assert holder.place == "beta"

@@ -184,6 +184,75 @@ def test_a_board_with_a_switch_can_be_switched_and_one_without_says_so(tmp_path:
         board.supply.power(True)
 
 
+@pytest.fixture
+def relay(tmp_path: Path) -> tuple[Board, Path]:
+    """A board behind a relay, and what the relay was told; it does not switch on while there is a file `stuck`."""
+    told, terminal = tmp_path / "told", tmp_path / "port"
+    terminal.touch()
+    commands = PowerCommands(
+        on=f"sh -c 'echo on >> {told}; test ! -e {tmp_path}/stuck'", off=f"sh -c 'echo off >> {told}'"
+    )
+    return Board(name="desk", chip="esp32", driver="serial", port=str(terminal), power=commands), told
+
+
+def broken_off(board: Board) -> None:
+    """A use of the board that a Ctrl-C ends while it is off."""
+    with attach(board) as held:
+        held.supply.power(False)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("driver", ["serial", "rfc2217"])
+def test_a_board_whose_use_is_broken_off_while_it_is_off_is_given_back_switched_on(
+    relay: tuple[Board, Path], driver: str
+) -> None:
+    board, told = relay
+    if driver == "rfc2217":
+        board = replace(board, driver=driver, port="rfc2217://127.0.0.1:1")
+    with pytest.raises(KeyboardInterrupt):
+        broken_off(board)
+    assert told.read_text().split() == ["off", "on"]
+    with attach(board) as held:
+        held.supply.power(False)
+        held.supply.power(True)
+    assert told.read_text().split() == ["off", "on"] * 2, "one that is on is not switched on again"
+
+
+def test_a_switching_off_that_failed_counts_as_one(relay: tuple[Board, Path]) -> None:
+    board, told = relay
+    assert isinstance(board.power, PowerCommands)
+    half = replace(board.power, off=f"sh -c 'echo off >> {told}; exit 1'")
+    with attach(replace(board, power=half)) as held, pytest.raises(BenchError, match="exit code 1"):
+        held.supply.power(False)
+    assert told.read_text().split() == ["off", "on"]
+
+
+def test_the_next_scenario_on_the_same_board_finds_it_switched_on(relay: tuple[Board, Path]) -> None:
+    board, told = relay
+    with attach(board) as held:
+        held.supply.renew()
+        held.supply.power(False)
+        held.supply.renew()
+        held.supply.renew()
+        assert told.read_text().split() == ["off", "on"]
+
+
+def test_a_board_that_stays_off_is_told_and_hides_no_other_cause(
+    relay: tuple[Board, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    board, told = relay
+    (told.parent / "stuck").touch()
+    with (
+        pytest.raises(BenchError, match=r"desk is given back switched off; switch it on before it is used again: `sh"),
+        attach(board) as held,
+    ):
+        held.supply.power(False)
+    assert not caplog.records
+    with pytest.raises(KeyboardInterrupt):
+        broken_off(board)
+    assert "desk is given back switched off" in caplog.text
+
+
 def test_an_outlet_without_labgrid_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OTA_BENCH_LABGRID", str(tmp_path / "python"))
     with pytest.raises(BenchError, match=r"OTA_BENCH_LABGRID is .* no executable; .*pip install labgrid"):

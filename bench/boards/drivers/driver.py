@@ -34,6 +34,9 @@ class Supply:
         """Switch the supply."""
         self._cannot("power_cycle")
 
+    def leave(self, error: BaseException | None) -> None:
+        """Have the board given back with its supply on. `error` is what its use ended with, as `__exit__` has it."""
+
     def plan_power_cut(self, purpose: str, *, phase: str = "before", nth: int = 1, back: bool = False) -> None:
         """Cut the supply at the nth flash or eFuse operation of that purpose: before, in the middle, or after it.
 

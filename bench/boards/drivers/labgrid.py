@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from bench.boards.board import Board, LabgridPlace
-from bench.boards.drivers.driver import Supply
+from bench.boards.drivers.switched import RealSupply
 from bench.boards.labgrid_python import labgrid_python, side_script
 from bench.boards.power_command import run_tool
 from bench.boards.serialurl import register
@@ -50,7 +50,7 @@ class _Held:
     """Under which name labgrid's own tools must come to be let at it."""
 
 
-class LabgridBoard(Supply):
+class LabgridBoard(RealSupply):
     """A place of a coordinator, from `__enter__` to `__exit__`.
 
     Args:
@@ -112,13 +112,19 @@ class LabgridBoard(Supply):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        try:
+            self.leave(error)  # as long as the place is ours: nobody else may switch it
+        finally:
+            self._end()
 
     def power(self, on: bool) -> None:
         """Switch the place's power port, whatever it is, as `labgrid-client power` does."""
-        held = self._holding()
-        if not held.power:
+        if not self._holding().power:
             self._cannot("power_cycle")
+        super().power(on)
+
+    def _switch_to(self, on: bool) -> None:
+        held = self._holding()
         client = [labgrid_python(), "-m", "labgrid.remote.client", "-x", self._wanted.coordinator]
         switch = [*client, "-p", held.place, "power", "on" if on else "off"]
         run_tool(switch, mend="check OTA_BENCH_LABGRID", environment=held.environment)

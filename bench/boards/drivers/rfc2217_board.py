@@ -59,4 +59,4 @@ class Rfc2217Board:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        self.supply.leave(error)
