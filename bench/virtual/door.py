@@ -55,7 +55,10 @@ class Door:
         self.fired: list[CutPlan] = []
 
     def plan(self, cut: CutPlan) -> None:
-        """Add a cut; its count begins now. Several may be planned; each falls once."""
+        """Add a cut; its count begins now. Several may be planned; each falls once.
+
+        Of two that are due at the same operation the one planned first falls, the other at the next that it matches.
+        """
         self._plans = [*self._plans, (cut, [0])]
 
     def forget(self) -> None:
@@ -100,7 +103,7 @@ class Door:
         for plan, seen in self._plans:
             if fnmatchcase(purpose, plan.purpose):
                 seen[0] += 1
-                if seen[0] == plan.nth and due is None:
+                if seen[0] >= plan.nth and due is None:
                     due = plan
         if due is None:
             return None

@@ -140,6 +140,32 @@ def test_a_cut_falls_once_and_each_plan_counts_for_itself() -> None:
     assert flash.peek(0, 2) == b"\x00\xff"
 
 
+@pytest.mark.parametrize(
+    ("plans", "falls_at"),
+    [
+        ((CutPlan("otadata*", Phase.BEFORE), CutPlan("otadata*", Phase.BEFORE)), [2, 3]),
+        ((CutPlan("*", Phase.AFTER, nth=3), CutPlan("otadata*", Phase.AFTER, nth=2)), [3, 4]),
+    ],
+)
+def test_of_two_cuts_at_the_same_operation_the_second_falls_at_the_next(
+    plans: tuple[CutPlan, CutPlan], falls_at: list[int]
+) -> None:
+    machine = Machine.assemble("esp32c3")
+    door, fell = machine.flash.door, []
+    for plan in plans:
+        door.plan(plan)
+    for number, purpose in enumerate(["ota:write", *["otadata:confirm"] * 9], start=1):
+        try:
+            machine.flash.program(number, b"\x00", purpose)
+        except PowerLost:
+            fell.append(number)
+            machine.supply.set_power(True)
+            machine.supply.wait_for_start()
+    assert fell == falls_at
+    assert door.fired == list(plans)
+    assert door.planned == ()
+
+
 def test_a_file_keeps_the_flash(tmp_path: Path) -> None:
     path = tmp_path / "flash.bin"
     flash = nor(path)
