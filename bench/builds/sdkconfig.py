@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from bench.errors import BuildError
 
-__all__ = ["Sdkconfig", "Value", "as_json", "as_lines", "as_text", "from_json", "from_text"]
+__all__ = ["HIDDEN", "Sdkconfig", "Value", "as_json", "as_lines", "as_text", "from_json", "from_text", "is_secret"]
 
 Value = bool | int | str
 Sdkconfig = Mapping[str, Value]
@@ -17,7 +17,15 @@ Sdkconfig = Mapping[str, Value]
 
 _SET = re.compile(r"CONFIG_(\w+)=(.*)")
 _NOT_SET = re.compile(r"# CONFIG_(\w+) is not set")
+_STRING = re.compile(r'"((?:[^\\"]|\\.)*)"')
+"""As Kconfig reads a text: to the first quote that is not escaped (kconfiglib, `_conf_string_match`)."""
 _HEX = {"PARTITION_TABLE_OFFSET", "BOOTLOADER_OFFSET_IN_FLASH"}
+
+HIDDEN = "***"
+"""Stands where a secret stood."""
+
+_SECRET = re.compile(r"tok|sig|secret|pass|pwd|psk|auth|cred|key|session|jwt|cookie|policy|ssid", re.IGNORECASE)
+"""What the name of a symbol with a secret looks like: as that of a request's parameter, or a network's name."""
 
 
 def as_text(config: Sdkconfig) -> str:
@@ -65,7 +73,7 @@ def from_json(text: str, *, name: str) -> Sdkconfig:
 def from_text(text: str) -> Sdkconfig:
     """Read `sdkconfig`; lines that set nothing are skipped, as Kconfig does."""
     config: dict[str, Value] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # as Kconfig; splitlines() also parts a text at characters like U+2028
         if unset := _NOT_SET.fullmatch(line.strip()):
             config[unset[1]] = False
         elif found := _SET.fullmatch(line.strip()):
@@ -73,11 +81,16 @@ def from_text(text: str) -> Sdkconfig:
     return MappingProxyType(config)
 
 
+def is_secret(name: str, text: str) -> bool:
+    """Does a symbol of that name, or a text like this, look like one that holds a secret?"""
+    return bool(text) and (_SECRET.search(name) is not None or "PRIVATE KEY" in text)
+
+
 def _value(text: str) -> Value:
     if text in ("y", "n"):
         return text == "y"
-    if text.startswith('"'):
-        return re.sub(r"\\(.)", r"\1", text.strip('"'))
+    if string := _STRING.match(text):
+        return re.sub(r"\\(.)", r"\1", string[1])
     try:
         return int(text, 0)
     except ValueError:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.builds import Build
-from bench.builds.sdkconfig import Sdkconfig, Value, as_text
+from bench.builds.sdkconfig import HIDDEN, Sdkconfig, Value, as_text, is_secret
 from bench.errors import BenchError
 from bench.report.growing import append_line
-from bench.server.redact import HIDDEN, is_secret, redacted_url
+from bench.server.redact import redacted_url
 
 __all__ = ["FirmwareStore", "KeptImage", "redacted_sdkconfig"]
 
@@ -116,9 +116,9 @@ def redacted_sdkconfig(config: Sdkconfig) -> Sdkconfig:
 
 
 def _redacted(name: str, value: Value) -> Value:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
         return value  # what is on or off, or a number, is no secret
-    if is_secret(name) or "SSID" in name.upper() or "PRIVATE KEY" in value:
+    if is_secret(name, value):
         return HIDDEN
     try:
         return redacted_url(value) if "://" in value else value

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bench.builds import Build, write_build
 from bench.builds.sdkconfig import as_json, as_text, from_json, from_text
@@ -144,6 +146,15 @@ def test_both_forms_of_the_configuration_say_the_same() -> None:
     assert dict(from_json(as_json(config), name="x")) == config
     assert "# CONFIG_B is not set" in as_text(config)
     assert "CONFIG_PARTITION_TABLE_OFFSET=0x8000" in as_text(config)
+
+
+@given(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])))
+@example('ends with "')
+@example('"')
+@example("ends with \\")
+@example("two\u2028lines")
+def test_any_text_of_one_line_is_the_same_in_both_forms(text: str) -> None:
+    assert dict(from_text(as_text({"A": text, "B": True}))) == {"A": text, "B": True}
 
 
 def test_text_that_sets_nothing_is_skipped() -> None:

@@ -216,6 +216,35 @@ def test_a_symbol_that_kconfig_drops_is_named(idf: EspIdf, cache: Cache) -> None
     assert not entries(cache)
 
 
+@pytest.mark.parametrize("line", [
+    'EXAMPLE_WIFI_PASSWORD="hunter2hunter2"',
+    'EXAMPLE_WIFI_SSID="hunter2hunter2"',
+    "EXAMPLE_WIFI_PASSWORD=2222222222",
+    'MY_UPDATES="https://me:hunter2hunter2@192.0.2.1/"',
+    'MY_FILE="-----BEGIN PRIVATE KEY-----hunter2hunter2"',
+])  # fmt: skip
+def test_a_secret_that_kconfig_drops_is_named_and_not_told(
+    line: str, idf: EspIdf, cache: Cache, tmp_path: Path
+) -> None:
+    extra = tmp_path / "sdkconfig.wifi"
+    extra.write_text(f"CONFIG_{line}\n", "ascii")
+    symbol = line.partition("=")[0]
+    with pytest.raises(BuildError) as failed:
+        built(order(idf, sdkconfig=(extra,)), cache)
+    assert f"asked for CONFIG_{symbol}=***, and the build has n: " in str(failed.value)
+    assert "hunter2" not in str(failed.value)
+    assert "2222222222" not in str(failed.value)
+
+
+def test_what_is_no_secret_is_told_where_the_build_has_something_else(
+    idf: EspIdf, cache: Cache, tmp_path: Path
+) -> None:
+    extra = tmp_path / "sdkconfig.more"
+    extra.write_text('CONFIG_MY_COLOUR="red"\n', "ascii")
+    with pytest.raises(BuildError, match="asked for CONFIG_MY_COLOUR=red, and the build has n: "):
+        built(order(idf, sdkconfig=(extra,)), cache)
+
+
 def test_tools_that_are_not_installed_are_explained(cache: Cache, tmp_path: Path) -> None:
     for release in ("v5.5", "v6.0"):
         path = plant(tmp_path / release, release)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bench.builds import Build, VirtualBuild, write_build
-from bench.builds.sdkconfig import from_text
+from bench.builds.sdkconfig import from_text, is_secret
 from bench.errors import BenchError
 from bench.report.firmware_store import FirmwareStore, KeptImage, redacted_sdkconfig
-from bench.server import Authority
+from bench.server import Authority, redact
 
 
 def test_an_image_is_kept_once_under_its_digest(tmp_path: Path) -> None:
@@ -53,6 +53,8 @@ CONFIG_HTTP_AUTH="abc"
 CONFIG_SECURE_BOOT_SIGNING_KEY="/home/me/key.pem"
 CONFIG_DEVICE="-----BEGIN PRIVATE KEY-----abc"
 CONFIG_EXAMPLE_FIRMWARE_UPGRADE_URL="https://me:abc@host/x?token=abc&v=1"
+CONFIG_WIFI_PASSPHRASE="abc"
+CONFIG_WIFI_PSK="abc"
 CONFIG_BROKEN_URL="https://[abc/x"
 """
     open_ones = """\
@@ -68,6 +70,23 @@ CONFIG_EXAMPLE_WIFI_PASSWORD_EMPTY=""
     assert config["EXAMPLE_FIRMWARE_UPGRADE_URL"] == "https://***@host/x?token=***&v=1"
     kept = from_text(open_ones)
     assert {name: config[name] for name in kept} == dict(kept)
+
+
+def test_what_is_a_secret_in_a_request_is_one_in_a_configuration() -> None:
+    names = (
+        "token",
+        "X-Amz-Signature",
+        "sig",
+        "client_secret",
+        "passwd",
+        "pwd",
+        "auth",
+        "credential",
+        "AWSAccessKeyId",
+    )
+    for name in (*names, "session", "jwt", "cookie", "Policy"):
+        assert redact.is_secret(name)
+        assert is_secret(name, "abc")
 
 
 def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bench.builds.building.recipes import NETWORKS, fragments_of, recipe_for
 from bench.builds.building.sources import bench_files, digest, stage
 from bench.builds.copies import copy_build
 from bench.builds.pem import check_certificates
-from bench.builds.sdkconfig import Value, from_text
+from bench.builds.sdkconfig import HIDDEN, Value, from_text, is_secret
 from bench.builds.signing import Signing
 from bench.errors import BuildError
 
@@ -199,14 +199,18 @@ def _check(order: Order, build: Build) -> None:
         got = build.sdkconfig.get(symbol, False)
         if got != value:
             raise BuildError(
-                f"{order.name}: asked for CONFIG_{symbol}={_shown(value)}, and the build has {_shown(got)}: something "
-                f"that it depends on is missing on the {order.chip} or in ESP-IDF {order.idf.version}; "
-                "take another variant or --network, or set it with --sdkconfig FILE"
+                f"{order.name}: asked for CONFIG_{symbol}={_shown(symbol, value)}, and the build has "
+                f"{_shown(symbol, got)}: something that it depends on is missing on the {order.chip} or in ESP-IDF "
+                f"{order.idf.version}; take another variant or --network, or set it with --sdkconfig FILE"
             )
 
 
-def _shown(value: Value) -> str:
-    return {True: "y", False: "n"}[value] if isinstance(value, bool) else str(value)
+def _shown(symbol: str, value: Value) -> str:
+    """A value as a message may have it: a number may be a password without its quotes, a URL may hold one."""
+    if isinstance(value, bool):
+        return "y" if value else "n"
+    text = str(value)
+    return HIDDEN if is_secret(symbol, text) or "://" in text else text
 
 
 def _own_defaults(project: Path) -> Iterator[Path]:
