@@ -1,8 +1,9 @@
 """Nothing irreversible by accident: builds that would burn eFuses stay off boards that are meant to be kept.
 
-A build is judged by its sdkconfig *and* by what is compiled into its bootloader and its application: a sdkconfig may be
-missing, or belong to another build. Every option leaves log strings in the image; the code that burns for real leaves
-its own, and where eFuses are emulated (CONFIG_EFUSE_VIRTUAL) the compiler has put other strings in their place.
+A build is judged by its sdkconfig *and* by what is compiled into its bootloader, its application and any other image
+that it flashes: a sdkconfig may be missing, or belong to another build. Every option leaves log strings in the image;
+the code that burns for real leaves its own, and where eFuses are emulated (CONFIG_EFUSE_VIRTUAL) the compiler has put
+other strings in their place.
 
 What burns, and whose strings these are: components/efuse/src/esp_efuse_fields.c (the secure version, at the first
 confirmation), components/efuse/*/esp_efuse_utility.c (esp_efuse_utility_burn_chip), bootloader_utility.c and the
@@ -12,7 +13,7 @@ secure_boot and flash_encryption sources of components/bootloader_support (at th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -95,7 +96,7 @@ class Finding:
 def burnt_by(build: Build) -> tuple[Finding, ...]:
     """Why a build is held to burn eFuses of the chip; nothing where it does not, or only emulates them."""
     found = [*_by_sdkconfig(build)]
-    for name, image in (("bootloader", build.bootloader), ("application", build.image)):
+    for name, image in _images(build):
         found += burns_of_image(image, name)
     if not found and not build.sdkconfig and not _tells(build.bootloader):
         found.append(Finding("nobody knows what", "it has no sdkconfig, and a bootloader that logs nothing"))
@@ -135,16 +136,16 @@ def refuse_unsafe(build: Build, board: Board, *, allowed: bool) -> None:
         raise _refusal(str(build.path), found, board)
 
 
-def refuse_unsafe_image(data: bytes, board: Board, *, allowed: bool) -> None:
-    """The same for the bytes of an update, before it is served; bytes that are no image burn nothing."""
+def refuse_unsafe_image(data: bytes, board: Board, *, allowed: bool, what: str = "the update") -> None:
+    """The same for one image, before it is served or written; bytes that are no image burn nothing.
+
+    Args:
+        what: as the refusal calls it
+    """
     if not _to_be_kept(board, allowed):
         return
-    try:
-        image = Image.parse(data)
-    except FormatError:
-        return
-    if found := burns_of_image(image, "application"):
-        raise _refusal("the update", found, board)
+    if (image := _parsed(data)) is not None and (found := burns_of_image(image, "application")):
+        raise _refusal(what, found, board)
 
 
 def _to_be_kept(board: Board, allowed: bool) -> bool:
@@ -167,6 +168,22 @@ def _by_sdkconfig(build: Build) -> list[Finding]:
     if build.enabled("EFUSE_VIRTUAL"):
         return []
     return [Finding(what, f"CONFIG_{symbol}=y") for symbol, what in BURNS.items() if build.enabled(symbol)]
+
+
+def _images(build: Build) -> Iterator[tuple[str, Image]]:
+    """All that the build flashes and a chip may run, with what the findings call it."""
+    yield "bootloader", build.bootloader
+    yield "application", build.image
+    for file in build.flash_files:
+        if file.part not in ("bootloader", "app") and (image := _parsed(file.path.read_bytes())) is not None:
+            yield f"{file.path.name} at 0x{file.offset:x}", image
+
+
+def _parsed(data: bytes) -> Image | None:
+    try:
+        return Image.parse(data)
+    except FormatError:
+        return None
 
 
 def _tells(image: Image) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import trustme
 from bench.boards.flashing import ANY, BLANK, Content, Region, Start, regions_of, start_of
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BuildError, UnsafeOperation
+from tests.boards.test_safety import also
 
 CA = trustme.CA().cert_pem.bytes()
 
@@ -18,18 +18,6 @@ CA = trustme.CA().cert_pem.bytes()
 def build(folder: Path, layout: str = "two_ota", **options: object) -> Build:
     write_build(VirtualBuild("esp32s3", "advanced_https_ota", "1", CA, layout=layout, **options), folder)  # type: ignore[arg-type]  # options of the build, by name
     return Build.load(folder)
-
-
-def also(made: Build, *files: tuple[int, bytes]) -> Build:
-    """The build with more files, at these offsets."""
-    path = made.path / "flasher_args.json"
-    args = json.loads(path.read_text())
-    for offset, data in files:
-        name = f"{offset:x}.bin"
-        (made.path / name).write_bytes(data)
-        args["flash_files"][hex(offset)] = name
-    path.write_text(json.dumps(args))
-    return Build.load(made.path)
 
 
 def named(regions: tuple[Region, ...]) -> dict[str, bytes | None]:

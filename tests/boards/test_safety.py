@@ -66,6 +66,18 @@ def silent(image: Image) -> Image:
     return replace(image, segments=tuple(replace(one, data=bytes(len(one.data))) for one in image.segments)).seal()
 
 
+def also(build: Build, *files: tuple[int, bytes]) -> Build:
+    """The build with more files, at these offsets."""
+    path = build.path / "flasher_args.json"
+    args = json.loads(path.read_text())
+    for offset, data in files:
+        name = f"{offset:x}.bin"
+        (build.path / name).write_bytes(data)
+        args["flash_files"][hex(offset)] = name
+    path.write_text(json.dumps(args))
+    return Build.load(build.path)
+
+
 def written(build: Build, *, bootloader: Image | None = None, image: Image | None = None) -> Build:
     """The build with another bootloader or application in its files."""
     for part, content in (("bootloader", bootloader), ("app", image)):
@@ -128,6 +140,19 @@ def test_one_real_image_is_enough(tmp_path: Path) -> None:
     real, emulated = build(tmp_path / "real", emulated=False), build(tmp_path / "emulated", emulated=True)
     assert what(written(emulated, image=real.image)) == {"the secure version"}
     assert what(written(build(tmp_path / "other", emulated=True), bootloader=real.bootloader)) == {"the secure version"}
+
+
+@pytest.mark.parametrize("sdkconfig", [True, False])
+def test_any_image_that_a_build_flashes_is_judged(tmp_path: Path, sdkconfig: bool) -> None:
+    """Such as a release before it in another slot: a rollback would boot that."""
+    real = build(tmp_path / "real", emulated=False, secure_version=1).app_path.read_bytes()
+    plain = also(build(tmp_path / "plain", emulated=False, anti_rollback=False), (0x200000, real), (0x3F0000, b"text"))
+    plain = plain if sdkconfig else without_sdkconfig(plain)
+    assert [str(finding).split(":")[0] for finding in burnt_by(plain)] == ["the secure version (200000.bin at 0x200000"]
+    with pytest.raises(UnsafeOperation, match=r"the secure version \(200000\.bin at 0x200000: “Max secure"):
+        refuse_unsafe(plain, board(), allowed=False)
+    harmless = also(plain, (0x200000, plain.app_path.read_bytes()))
+    assert burnt_by(harmless) == ()
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,26 @@ def test_it_is_refused_over_an_open_port_as_well(model: VirtualBoard, tmp_path: 
     assert model.status()["operations"] == 0
 
 
+@pytest.mark.parametrize("connected", [False, True])
+def test_what_the_start_puts_into_another_slot_is_judged_as_well(
+    model: VirtualBoard, tmp_path: Path, connected: bool
+) -> None:
+    """The board may boot it, and then it burns."""
+    made, burning = build(tmp_path / "plain"), real_anti_rollback(tmp_path / "burning")
+    start = Start(slots={"ota_1": burning.app_path.read_bytes()})
+    refused = r"what ota_1 is to hold at the start burns the secure version .* of desk, for ever: only a board with"
+    reached = desk(model)
+    if connected:
+        with in_loader(reached) as loader, pytest.raises(UnsafeOperation, match=refused):
+            bring_connected(loader.esp, reached, made, start)
+    else:
+        with pytest.raises(UnsafeOperation, match=refused):
+            bring_to_start(reached, made, start)
+    assert model.status()["operations"] == 0
+    bring_to_start(desk(model, expendable=True), made, start, allow_efuse=True)
+    assert model.read_flash(0x200000, 4096) == burning.app_path.read_bytes()[:4096]
+
+
 def test_a_build_that_was_copied_is_judged_by_what_it_is(model: VirtualBoard, tmp_path: Path) -> None:
     """The sdkconfig beside a build directory may be another project's: harmless options, harmful images."""
     harmless, harmful = build(tmp_path / "a" / "build"), real_anti_rollback(tmp_path / "b" / "build")

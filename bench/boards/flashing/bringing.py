@@ -15,9 +15,10 @@ from typing import Any
 
 from esptool import FatalError  # type: ignore[import-untyped]  # esptool ships no types
 
+from bench.boards.board import Board
 from bench.boards.flashing.loader import ATTEMPTS, Loader, Reachable, in_loader, over
 from bench.boards.flashing.start import SECTOR, Region, Start, regions_of
-from bench.boards.safety import burnt_by, refuse_unsafe
+from bench.boards.safety import burnt_by, refuse_unsafe, refuse_unsafe_image
 from bench.builds import Build
 from bench.errors import FlashingFailed, FormatError
 from bench.images import Image
@@ -94,10 +95,10 @@ def bring_to_start(
     Raises:
         BoardLost, BoardBusy: it cannot be reached; says what was tried
         FlashingFailed: a command failed, or the flash does not hold what was written
-        UnsafeOperation: the build burns eFuses, or would be written over what is not its own; nothing was written
+        UnsafeOperation: the build or an image of the start burns eFuses, or a file would be written over what is not
+            the build's own; nothing was written
     """
-    refuse_unsafe(build, attachment.board, allowed=allow_efuse)
-    regions = regions_of(build, start)
+    regions = _safe_regions(build, start, attachment.board, allowed=allow_efuse)
     usual = attachment.board.flash_baud
     first: FlashingFailed | None = None
     for speed in (usual, _SLOW) if usual > _SLOW else (usual,):
@@ -129,10 +130,19 @@ def bring_connected(
         esp: esptool's object; in the ROM's loader, or in the stub
         echo: gets what esptool writes
     """
-    refuse_unsafe(build, attachment.board, allowed=allow_efuse)
-    regions = regions_of(build, start)
+    regions = _safe_regions(build, start, attachment.board, allowed=allow_efuse)
     with over(esp, attachment, baud=attachment.board.flash_baud, echo=echo, force=_guarded(build)) as loader:
         return bring(loader, regions, build.flash_settings, erase_all=erase_all, progress=progress)
+
+
+def _safe_regions(build: Build, start: Start, board: Board, *, allowed: bool) -> tuple[Region, ...]:
+    """What the flash shall hold; `UnsafeOperation` where that could burn eFuses, be it the build's or the start's."""
+    refuse_unsafe(build, board, allowed=allowed)
+    regions = regions_of(build, start)
+    for region in regions:
+        if region.data is not None:
+            refuse_unsafe_image(region.data, board, allowed=allowed, what=f"what {region.name} is to hold at the start")
+    return regions
 
 
 def _guarded(build: Build) -> bool:
