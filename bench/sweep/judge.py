@@ -13,7 +13,7 @@ from typing import Self
 
 from bench.builds import Build
 from bench.console import Boot, ConsoleReader
-from bench.errors import FormatError
+from bench.errors import BenchError, FormatError
 from bench.flash import OtaData, Partition
 from bench.flash.emul_efuse import emulated_efuses
 from bench.images import Image
@@ -84,9 +84,12 @@ class Checker:
         return self._top
 
     def outcome(self, cut: Cut, again: Cut | None = None) -> Outcome:
-        """What becomes of the board after this cut, and after a second one in its recovery.
+        """What becomes of the board after this cut, and after a second one in its recovery or the updates behind it.
 
         Before an operation and after the one before it the board holds the same: that is judged once.
+
+        Raises:
+            BenchError: recovery and updates do not have as many operations as the second cut wants
         """
         with self.cut_at(cut):
             if again is not None or cut.phase is Phase.MIDDLE:
@@ -111,10 +114,12 @@ class Checker:
     def _undone(self) -> Iterator[None]:
         """Whatever is written within is taken back at the end."""
         old: list[Change] = []
-        with watched(self._top, lambda before, _: old.append(before)):
-            yield
-        for change in reversed(old):
-            put(self._top, change)
+        try:
+            with watched(self._top, lambda before, _: old.append(before)):
+                yield
+        finally:
+            for change in reversed(old):
+                put(self._top, change)
 
     def _go_to(self, cut: Cut) -> None:
         """Bring flash and eFuses to where the life stood just before the operation of the cut, or just after it."""
@@ -147,12 +152,23 @@ class Checker:
         return Outcome(version, door.operations)
 
     def _second_cut(self, again: Cut) -> list[str]:
-        """Recover and update again, until the power fails for the second time; the version that was on its way."""
-        url, version = self._urls[0]
-        self._top.machine.flash.door.plan(CutPlan("*", again.phase, again.operation))
-        self._top.live(url)
-        self._top.machine.flash.door.forget()
-        return [version]
+        """Recover and update until the power fails for the second time; the versions that were on their way.
+
+        Raises:
+            BenchError: it never failed: there is no such operation, so the pair would count for nothing
+        """
+        top, door = self._top, self._top.machine.flash.door
+        door.plan(CutPlan("*", again.phase, again.operation))
+        top.live()
+        offered: list[str] = []
+        for url, version in self._urls:
+            if door.fired:
+                break
+            top.live(url)
+            offered.append(version)
+        if not door.fired:
+            raise BenchError(f"the second cut, {again}, never fell: all that follows has {door.operations} operations")
+        return offered
 
     def _runs(self, when: str, allowed: Sequence[str], *lines: str) -> str:
         """Let the board live; the version of the application that waits in the end, if that is as it must be."""

@@ -163,6 +163,29 @@ def test_after_a_second_cut_the_second_release_may_run_too(authority: Authority,
     assert {outcome.version for outcome in outcomes} == {"sweep-1", "sweep-3"}
 
 
+def test_a_second_cut_falls_in_each_of_the_updates_that_follow(authority: Authority, built: Built) -> None:
+    """This story offers the release that was cut once more, and then a later one."""
+    story = story_named("resumption")
+    with Sweep(story, built("resumption"), authority) as sweep, sweep.checker() as checker:
+        first = Cut(len(sweep.recording.operations) // 2, Phase.MIDDLE)
+        last = checker.outcome(first).operations
+        outcomes = [checker.outcome(first, Cut(number, Phase.AFTER)) for number in (1, last // 3, last - 6, last)]
+        after_the_end = Cut(len(sweep.recording.operations), Phase.AFTER)
+        outcomes.append(checker.outcome(after_the_end, Cut(checker.outcome(after_the_end).operations, Phase.AFTER)))
+    assert not [outcome.broken for outcome in outcomes if outcome.broken]
+    assert [outcome.version for outcome in outcomes] == ["sweep-1", "sweep-1", "sweep-2", "sweep-3", "sweep-3"]
+
+
+@pytest.mark.parametrize("story", ["update", "resumption"])
+def test_a_second_cut_that_never_falls_is_the_bench_s_error(story: str, authority: Authority, built: Built) -> None:
+    with Sweep(story_named(story), built(story), authority) as sweep, sweep.checker() as checker:
+        first = Cut(3, Phase.MIDDLE)
+        last = checker.outcome(first).operations
+        with pytest.raises(BenchError, match=f"{last + 1}:after, never fell: all that follows has {last} operations"):
+            checker.outcome(first, Cut(last + 1, Phase.AFTER))
+        assert not checker.outcome(first, Cut(last, Phase.AFTER)).broken
+
+
 def test_emulated_efuses_that_a_cut_leaves_half_written_are_a_finding(authority: Authority, tmp_path: Path) -> None:
     """ESP-IDF writes them in one piece; the missing half reads as burnt, and no image is new enough."""
     write_build(story_named("anti_rollback").spec("esp32", authority.ca_pem), tmp_path / "build")
