@@ -385,6 +385,18 @@ def test_the_same_board_at_another_place_is_followed(tree: UsbTree, running: tup
         assert port.port == cable.node
 
 
+def test_a_twin_that_is_plugged_in_later_is_not_taken_for_it(tree: UsbTree, terminal: Terminal) -> None:
+    """Some bridges all have the same serial number; the twin's port comes first in the list."""
+    node = tree.plug("ttyUSB1", terminal.path, usb=UsbIds.bridge(), location="1-2")
+    with at(tree, desk(usb=UsbIdentity(serial="0001"))) as board:
+        tree.plug("ttyUSB0", "/dev/null", usb=UsbIds.bridge(), location="1-1")
+        assert board.port == str(node)
+        tree.unplug("ttyUSB1")
+        assert board.home.now() is None
+        back = tree.plug("ttyUSB7", terminal.path, usb=UsbIds.bridge(), location="1-2")
+        assert board.port == str(back)
+
+
 def test_a_tool_may_have_the_port_for_a_while(
     tree: UsbTree, authority: Authority, running: tuple[VirtualBoard, UsbBoard], tmp_path: Path
 ) -> None:

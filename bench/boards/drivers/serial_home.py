@@ -49,7 +49,8 @@ class Home:
     """The place of one board, whatever its port is called today.
 
     A USB device is the same one when its serial number is the same; one without a serial number, or with one that
-    another device has too, when it is plugged in at the same place. A port that is no USB device is known by its path.
+    another device has too (or had, when it was last looked for), when it is plugged in at the same place. A port that
+    is no USB device is known by its path.
 
     Args:
         board: whose place it is, for messages
@@ -61,8 +62,8 @@ class Home:
         self._board = board
         self.port = port
         self._ports = ports
-        twins = [other for other in ports() if other.serial == port.serial and other.location != port.location]
-        self._by_serial = bool(port.serial) and not twins
+        self._by_serial = bool(port.serial)
+        self._note_twins((port, *ports()))
 
     def now(self) -> str | None:
         """The path of the board's port now; None while it is away.
@@ -73,18 +74,24 @@ class Home:
         known = self.port
         if not known.usb:
             return known.device if os.path.exists(known.device) else None
-        there = [port for port in self._ports() if port.usb and port.interface == known.interface]
+        there = tuple(port for port in self._ports() if port.usb and port.interface == known.interface)
+        self._note_twins(there)
+        here = next((port for port in there if port.location == known.location), None)
+        if here is not None and here.serial == known.serial:
+            return here.device
         for port in there:
             if self._by_serial and port.serial == known.serial:
                 return port.device
-        for port in there:
-            if port.location == known.location:
-                if port.serial != known.serial:
-                    raise BoardLost(
-                        f"{self._board.name}: another board has come in its place: {port}; expected {self._words()}"
-                    )
-                return port.device
+        if here is not None:
+            raise BoardLost(
+                f"{self._board.name}: another board has come in its place: {here}; expected {self._words()}"
+            )
         return None
+
+    def _note_twins(self, ports: tuple[Port, ...]) -> None:
+        """Two devices with one serial number: from now on it does not tell where the board has gone."""
+        if len({port.location for port in ports if port.usb and port.serial == self.port.serial}) > 1:
+            self._by_serial = False
 
     def _words(self) -> str:
         mac = f", MAC {self.port.mac}" if self.port.mac else ""
