@@ -15,8 +15,8 @@ import pytest
 import serial
 import trustme
 
-from bench.boards.board import Board
-from bench.boards.drivers import VirtualBoard
+from bench.boards.board import Board, UsbIdentity
+from bench.boards.drivers import SerialBoard, VirtualBoard
 from bench.boards.flashing import (
     BLANK,
     Brought,
@@ -29,10 +29,12 @@ from bench.boards.flashing import (
     regions_of,
     start_of,
 )
+from bench.boards.ports import SysfsPorts
 from bench.builds import Build, VirtualBuild, write_build
-from bench.errors import BoardBusy, BoardLost, FlashingFailed
+from bench.errors import BenchError, BoardBusy, BoardLost, FlashingFailed
 from bench.timeline import Deadline
 from bench.virtual.machine import Machine
+from tests.boards.usb_board import UsbBoard, UsbIds, UsbTree
 from tests.virtual import esp_tools
 from tests.virtual.benchtop import benchtop
 
@@ -367,6 +369,61 @@ def test_a_port_that_is_not_there(build: Build) -> None:
     board = Board(name="desk", chip=CHIP, driver="serial", port="/dev/nothing-of-the-kind")
     with pytest.raises(BoardLost, match="/dev/nothing-of-the-kind cannot be opened"):
         bring_to_start(Reached(board, board.port), build, start_of(build))
+
+
+def test_a_port_that_stays_away_is_lost_when_every_way_was_tried(tmp_path: Path) -> None:
+    board = Board(name="desk", chip=CHIP, driver="serial", port=str(tmp_path / "ttyACM0"))
+    cycles: list[bool] = []
+    with (
+        pytest.raises(BoardLost, match=r"^desk: the port .*ttyACM0 cannot be opened: .*; tried: .*; a power cycle"),
+        in_loader(Reached(board, board.port), power_cycle=lambda: cycles.append(True), arrival=0.1),
+    ):
+        pass
+    assert cycles == [True]
+
+
+def test_a_port_that_may_not_be_opened_is_no_lost_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test runs as root, no mode keeps it out."""
+    import os
+
+    real = os.open
+
+    def refuse(path: str, *arguments: int, **options: int) -> int:
+        if path == str(tmp_path / "ttyACM0"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    board = Board(name="desk", chip=CHIP, driver="serial", port=str(tmp_path / "ttyACM0"))
+    with (
+        pytest.raises(BenchError, match="may not be opened: permission denied; `sudo") as refused,
+        in_loader(Reached(board, board.port), arrival=0.1),
+    ):
+        pass
+    assert not isinstance(refused.value, BoardLost)
+
+
+def test_a_port_that_leaves_with_the_power_is_waited_for_and_followed(model: VirtualBoard, tmp_path: Path) -> None:
+    """As at a hub that feeds the board: its bridge is a new device, and udev may give it another name."""
+    board, tree = (
+        Board(name="desk", chip=CHIP, driver="serial", usb=UsbIdentity(location="1-2")),
+        UsbTree(tmp_path / "m"),
+    )
+    model.power(False)
+    with (
+        UsbBoard(tree, model.port, usb=UsbIds.bridge(), vanishes=False, prefix="ttyUSB") as cable,
+        SerialBoard(board, ports=SysfsPorts(tree.root)) as held,
+    ):
+        first, back = held.port, threading.Timer(0.7, cable.come_back)
+
+        def cycle() -> None:
+            cable.unplug()
+            model.power(True)
+            back.start()
+
+        assert recover(held, power_cycle=cycle, attempts=1).startswith(f"{CHIP}, MAC ")
+        assert held.port == cable.node != first
+        back.join()
 
 
 def test_a_port_that_somebody_else_has(build: Build, tmp_path: Path) -> None:

@@ -228,6 +228,12 @@ class UsbBoard:
                 self._terminal.close()
                 self._terminal = None
 
+    def come_back(self) -> None:
+        """Show it again after it was unplugged, under the next name."""
+        with self._swap:
+            self._number += 1
+            self.plug()
+
     def press_reset(self) -> None:
         """The EN button."""
         wire = self._held_in_reset()

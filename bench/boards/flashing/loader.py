@@ -7,6 +7,7 @@ into download mode by hand, or where an earlier esptool has left its stub behind
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,9 +19,11 @@ from esptool.targets import CHIP_DEFS  # type: ignore[import-untyped]  # as abov
 from esptool.util import flash_size_bytes  # type: ignore[import-untyped]  # as above
 
 from bench.boards.board import Board
+from bench.boards.drivers.serial_board import ARRIVAL
 from bench.boards.flashing.told import Told, listening
 from bench.boards.opening import complaint
-from bench.errors import BenchError, BoardLost, FlashingFailed
+from bench.errors import BenchError, BoardBusy, BoardLost, FlashingFailed
+from bench.timeline import Deadline
 
 __all__ = ["ATTEMPTS", "MEND", "Loader", "Reachable", "in_loader", "over"]
 
@@ -28,6 +31,9 @@ ATTEMPTS = 7
 """How often a board is reset into download mode before that is given up: esptool's own number."""
 
 _ROM_BAUD = 115200
+
+_LOOK_AGAIN = 0.05
+"""Seconds between two attempts to open a port that is away."""
 
 MEND = (
     "hold BOOT, press EN (RST) once, let BOOT go, and try again; if that helps, EN and IO0 are not wired to RTS and "
@@ -142,6 +148,7 @@ def in_loader(
     baud: int | None = None,
     power_cycle: Callable[[], None] | None = None,
     attempts: int = ATTEMPTS,
+    arrival: float = ARRIVAL,
     echo: Callable[[str], object] | None = None,
     force: bool = False,
 ) -> Iterator[Loader]:
@@ -152,6 +159,7 @@ def in_loader(
         baud: bit/s on the wire; by boards.yaml where not given
         power_cycle: takes the board's power away and gives it back, where that can be done
         attempts: of each way to reset it, at most
+        arrival: seconds for the port of a local board to return, which may leave at a reset or with the power
         echo: gets what esptool writes
         force: past esptool's own guard for boards with secure boot or flash encryption
 
@@ -160,9 +168,12 @@ def in_loader(
         BoardBusy: somebody else has the port
         FlashingFailed: it can be reached, but not be worked with; holds esptool's last lines
     """
-    speed = attachment.board.flash_baud if baud is None else baud
+    board = attachment.board
+    if board.chip not in CHIP_DEFS:
+        raise BenchError(f"{board.name}: esptool knows no chip {board.chip!r}")
+    speed = board.flash_baud if baud is None else baud
     with listening(echo):
-        esp = _connected(attachment, speed, power_cycle, attempts)
+        esp = _connected(attachment, speed, power_cycle, attempts, arrival)
     try:
         with over(esp, attachment, baud=speed, echo=echo, force=force) as loader:
             yield loader
@@ -202,50 +213,83 @@ def over(
             ) from error
 
 
-def _connected(attachment: Reachable, speed: int, power_cycle: Callable[[], None] | None, attempts: int) -> Any:
+def _connected(
+    attachment: Reachable, speed: int, power_cycle: Callable[[], None] | None, attempts: int, arrival: float
+) -> Any:
     """An `ESPLoader` that has synchronised with the board."""
     tried: list[str] = []
+    away: BoardLost | None = None
     for one in (*_WAYS, _AFTER_POWER):
         if one is _AFTER_POWER:
             if power_cycle is None:
                 break
             power_cycle()
+            away = None
         way = replace(one, attempts=min(one.attempts, attempts))
-        if (esp := _tried(attachment, way, speed, tried)) is not None:
+        # One that did not come in that time is only looked for once more, until something is done to it.
+        esp = _opened(attachment, speed if way.in_stub else _ROM_BAUD, Deadline(arrival if away is None else 0.0))
+        away = esp if isinstance(esp, BoardLost) else None
+        if away is not None:
+            tried.append(f"{way.told} (its port was away)")
+        elif _answers(attachment, esp, way, tried):
             return esp
+    board = attachment.board
+    if away is not None:
+        raise BoardLost(f"{board.name}: {away}; tried: {'; '.join(tried)}. Check the cable and the supply") from away
     raise BoardLost(
-        f"{attachment.board.name} at {attachment.port} does not get into download mode; tried: {'; '.join(tried)}. "
-        f"{MEND}"
+        f"{board.name} at {attachment.port} does not get into download mode; tried: {'; '.join(tried)}. {MEND}"
     )
 
 
-def _tried(attachment: Reachable, way: _Way, speed: int, tried: list[str]) -> Any | None:
-    """The board, if it answers this way; otherwise why not is added to what was tried."""
-    port = attachment.port
-    esp = _opened(attachment.board, port, speed if way.in_stub else _ROM_BAUD)
+def _answers(attachment: Reachable, esp: Any, way: _Way, tried: list[str]) -> bool:
+    """Does the board answer this way? If not, why is added to what was tried, and the port closed."""
     try:
         esp.connect(way.before, way.attempts)
     except (FatalError, serial.SerialException, OSError) as error:
         esp._port.close()
         if "Wrong chip argument" in str(error):
             raise BoardLost(
-                f"{attachment.board.name} at {port} is another chip: {str(error).splitlines()[0]} Nothing was written "
-                "to it; mend `chip:` or the port in boards.yaml"
+                f"{attachment.board.name} at {attachment.port} is another chip: {str(error).splitlines()[0]} Nothing "
+                "was written to it; mend `chip:` or the port in boards.yaml"
             ) from error
         tried.append(f"{way.told} ({str(error).splitlines()[0]})")
-        return None
+        return False
     except BaseException:
         esp._port.close()
         raise
-    return esp
+    return True
 
 
-def _opened(board: Board, port: str, baud: int) -> Any:
+def _opened(attachment: Reachable, baud: int, deadline: Deadline) -> Any:
+    """The port in esptool's hands, or the `BoardLost` that a local port is which does not come back in time.
+
+    The chip's own USB leaves at a reset, and whatever is fed by the hub with its power; each may come back under
+    another name.
+
+    Raises:
+        BoardBusy, BenchError: somebody else has the port, or it may not be opened; with the mend
+        BoardLost: nothing answers at a URL
+    """
+    while True:
+        port = attachment.port
+        try:
+            return _open(attachment.board, port, baud)
+        except BoardBusy:
+            raise
+        except BenchError as error:  # udev sets owner and mode a moment after the node has appeared
+            if "://" in port:
+                raise
+            if deadline.expired:
+                if isinstance(error, BoardLost):
+                    return error
+                raise
+        time.sleep(_LOOK_AGAIN)
+
+
+def _open(board: Board, port: str, baud: int) -> Any:
     """The port in esptool's hands. Raises `BoardLost`, `BoardBusy` or `BenchError`, with the mend."""
     try:
         return CHIP_DEFS[board.chip](port, baud)
-    except KeyError:
-        raise BenchError(f"{board.name}: esptool knows no chip {board.chip!r}") from None
     except (FatalError, serial.SerialException, OSError) as error:
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
         raise complaint(port, cause if isinstance(cause, OSError) else OSError(str(error))) from error
