@@ -8,12 +8,10 @@ from urllib.parse import quote
 
 from bench.errors import ServerError
 from bench.server.faults.base import Door, Fault, door_of
-from bench.server.plan import Asked, Plan, Send
-from bench.server.ranges import Span, Unsatisfiable, asked_span
+from bench.server.files import file_plan, text_plan
+from bench.server.plan import Asked, File, Plan
 
 __all__ = ["Published", "honest_plan", "missing_plan", "published_path"]
-
-_TEXT = ("Content-Type", "text/plain; charset=utf-8")
 
 
 @dataclass(frozen=True)
@@ -64,41 +62,9 @@ def published_path(name: str) -> str:
 
 def honest_plan(asked: Asked, published: Published) -> Plan:
     """What a well-behaved server answers to `asked` about `published`."""
-    if asked.method not in ("GET", "HEAD"):
-        return _text_plan(asked, 405, (("Allow", "GET, HEAD"),))
-    size = len(published.data)
-    headers: tuple[tuple[str, str], ...] = (
-        ("Content-Type", "application/octet-stream"),
-        ("Accept-Ranges", "bytes"),
-        ("ETag", published.etag),
-    )
-    span: Span | Unsatisfiable | None = None
-    # Section 14.2: a Range means something for GET only, and If-Range (13.1.5) only lets it through when it names
-    # exactly what is there; there are no dates here to compare with.
-    if asked.method == "GET" and asked.headers.get("if-range", published.etag).strip() == published.etag:
-        span = asked_span(asked.headers.get("range"), size)
-    if isinstance(span, Unsatisfiable):
-        return _text_plan(asked, 416, (("Content-Range", f"bytes */{size}"), *headers[1:]))
-    whole = memoryview(published.data)
-    body = whole if span is None else whole[span.first : span.stop]
-    if span is not None:
-        headers = (*headers, ("Content-Range", span.content_range(size)))
-    return Plan(
-        status=200 if span is None else 206,
-        headers=headers,
-        length=None if published.chunked else len(body),
-        chunked=published.chunked,
-        whole=whole,
-        body=(Send(body),) if len(body) and asked.method == "GET" else (),
-    )
+    return file_plan(asked, File(memoryview(published.data), published.etag), chunked=published.chunked)
 
 
 def missing_plan(asked: Asked) -> Plan:
     """404: nothing is published there."""
-    return _text_plan(asked, 404)
-
-
-def _text_plan(asked: Asked, status: int, headers: tuple[tuple[str, str], ...] = ()) -> Plan:
-    text = memoryview(f"{status}\n".encode())
-    body = () if asked.method == "HEAD" else (Send(text),)
-    return Plan(status, (_TEXT, *headers), length=len(text), body=body)
+    return text_plan(asked, 404)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from bench.server.faults.base import Fault
 
-__all__ = ["RECORD", "Action", "Asked", "Fired", "HangUp", "Plan", "Send", "Wait"]
+__all__ = ["RECORD", "Action", "Asked", "File", "Fired", "HangUp", "Plan", "Send", "Wait"]
 
 RECORD = 16384
 """Bytes of the largest TLS record (RFC 8446, 5.1): what is sent, and counted, as one piece."""
@@ -39,6 +39,19 @@ class Asked:
     nth: int = 0
     query: str = ""
     scheme: str = "https"
+
+
+@dataclass(frozen=True)
+class File:
+    """What lies under a path for one request.
+
+    Attributes:
+        data: the bytes
+        etag: a strong entity tag, with its quotes
+    """
+
+    data: memoryview = field(repr=False)
+    etag: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ class Plan:
         length: the Content-Length to announce; None announces none
         chunked: send the body in chunks (then `length` is None)
         close: say that the connection ends with this answer, and end it
-        whole: the file that was asked for, for faults that serve another part of it
+        file: what was asked for, for faults that serve another part of it; None where nothing of it is served
         opening: actions before the status line
         body: actions after the headers; what they send need not be `length` bytes
     """
@@ -105,7 +118,7 @@ class Plan:
     length: int | None = None
     chunked: bool = False
     close: bool = False
-    whole: memoryview = field(default=memoryview(b""), repr=False)
+    file: File | None = None
     opening: tuple[Action, ...] = ()
     body: tuple[Action, ...] = ()
 

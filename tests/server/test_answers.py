@@ -179,6 +179,31 @@ def test_a_file_replaced(server: OtaServer, client: Client, data: bytes) -> None
     assert first.headers["ETag"] != second.headers["ETag"]
 
 
+REPLACED = {
+    "no if-range": (None, 206, "bytes 50-99/300001"),
+    "the first file": ("first", 200, None),
+    "the other file": ("other", 206, "bytes 50-99/300001"),
+}
+
+
+@pytest.mark.parametrize(("names", "status", "content_range"), REPLACED.values(), ids=REPLACED)
+def test_a_part_of_a_file_replaced_is_given_to_who_knows_which_file_it_is(
+    server: OtaServer, client: Client, data: bytes, names: str | None, status: int, content_range: str | None
+) -> None:
+    """RFC 9110, section 13.1.5: where If-Range names another file, the whole new one is sent."""
+    release = server.publish("/app.bin", data, Replaced(after=1))
+    first, _ = client.ask(release, "HEAD")
+    other, replaced = client.ask(release)
+    assert len(replaced) == len(data)
+    assert replaced != data
+    tags = {"first": first.headers["ETag"], "other": other.headers["ETag"]}
+    if_range = {"If-Range": tags[names]} if names is not None else {}
+    response, body = client.ask(release, Range="bytes=50-99", **if_range)
+    assert (response.status, response.headers["Content-Range"]) == (status, content_range)
+    assert body == (replaced if status == 200 else replaced[50:100])
+    assert response.headers["ETag"] == tags["other"]
+
+
 def test_head_refused(server: OtaServer, client: Client, data: bytes) -> None:
     release = server.publish("/app.bin", data, HeadRefused())
     assert client.ask(release, "HEAD")[0].status == 403

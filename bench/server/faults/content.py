@@ -44,9 +44,9 @@ class Gzip(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with its body compressed."""
-        if not plan.body_size:
+        if plan.file is None or not plan.body_size:
             return plan
-        packed = gzip.compress(bytes(plan.whole), compresslevel=1, mtime=0)
+        packed = gzip.compress(bytes(plan.file.data), compresslevel=1, mtime=0)
         return plan.with_header("Content-Encoding", "gzip").with_body(packed).fires(self)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bench.server.faults.base import Fault
-from bench.server.plan import Asked, Plan
+from bench.server.files import file_plan
+from bench.server.plan import Asked, File, Plan
 
 __all__ = ["OffByOne", "RangesIgnored", "Replaced", "WrongContentRange"]
 
@@ -20,10 +21,10 @@ class RangesIgnored(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The whole file instead of a part."""
-        if plan.status != 206:
+        if plan.file is None or plan.status != 206:
             return plan
         headers = tuple((name, value) for name, value in plan.headers if name != "Content-Range")
-        return replace(plan, status=200, headers=headers).with_body(plan.whole).fires(self)
+        return replace(plan, status=200, headers=headers).with_body(plan.file.data).fires(self)
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class WrongContentRange(Fault):
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with that header."""
         span = _span(plan)
-        if span is None:
+        if plan.file is None or span is None:
             return plan
         first, size = max(0, span[0] + self.by), span[1] - span[0]
-        return plan.with_header("Content-Range", f"bytes {first}-{first + size - 1}/{len(plan.whole)}").fires(self)
+        return plan.with_header("Content-Range", f"bytes {first}-{first + size - 1}/{len(plan.file.data)}").fires(self)
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class OffByOne(Fault):
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with the part moved."""
         span = _span(plan)
-        if span is None or not span[0]:
+        if plan.file is None or span is None or not span[0]:
             return plan
-        moved = bytes(plan.whole[span[0] + 1 : span[1] + 1]).ljust(span[1] - span[0], b"\xff")
+        moved = bytes(plan.file.data[span[0] + 1 : span[1] + 1]).ljust(span[1] - span[0], b"\xff")
         return plan.with_body(moved).fires(self)
 
 
@@ -82,11 +83,12 @@ class Replaced(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:
         """The plan with the other file."""
-        if asked.nth < self.after or plan.status not in (200, 206):
+        if asked.nth < self.after or plan.file is None:
             return plan
-        first, stop = _span(plan) or (0, len(plan.whole))
-        other = bytes(plan.whole).translate(_OTHER)
-        return plan.with_header("ETag", '"another"').with_body(other[first:stop]).fires(self)
+        # Planned anew, for which part is served depends on the entity tag (If-Range; RFC 9110, section 13.1.5).
+        other = File(memoryview(bytes(plan.file.data).translate(_OTHER)), '"another"')
+        served = file_plan(asked, other, chunked=plan.chunked)
+        return replace(served, close=plan.close, opening=plan.opening).fires(self)
 
 
 def _span(plan: Plan) -> tuple[int, int] | None:
