@@ -75,8 +75,7 @@ def rekeyed(build: Build, keys: BenchKeys, out: Path) -> Rekeyed:
         )
     if not replaced:
         return Rekeyed(build, ())
-    copy_build(build, out)
-    (out / build.app_path.relative_to(build.path)).write_bytes(image.to_bytes())
+    copy_build(build, out).write_bytes(image.to_bytes())
     return Rekeyed(Build.load(out), tuple(replaced))
 
 

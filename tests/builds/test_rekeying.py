@@ -77,6 +77,23 @@ def test_another_s_ca_is_replaced_in_a_copy(keys: BenchKeys, bench_ca: bytes, tm
     assert [one.offset for one in done.build.flash_files] == [one.offset for one in build.flash_files]
 
 
+def test_an_application_outside_its_build_is_changed_in_the_copy_alone(
+    keys: BenchKeys, bench_ca: bytes, tmp_path: Path
+) -> None:
+    folder = given(tmp_path / "work", ca_pem=ca_pem() + b"\n" * 200).path
+    (folder / "advanced_https_ota.bin").rename(folder.parent / "app.bin")
+    for name in ("flasher_args.json", "flash_args"):
+        text = (folder / name).read_text("utf-8")
+        assert "advanced_https_ota.bin" in text
+        (folder / name).write_text(text.replace("advanced_https_ota.bin", "../app.bin"), "utf-8")
+    build, app = Build.load(folder), (folder.parent / "app.bin").read_bytes()
+    before = contents(build)
+    done = rekeyed(build, keys, folder.parent / "copy")
+    assert embedded(done.build.image, "certificate")[0].text.rstrip(b"\n") == bench_ca.rstrip(b"\n")
+    assert done.build.app_path.parent == folder.parent / "copy" / "outside"
+    assert (contents(build), (folder.parent / "app.bin").read_bytes()) == (before, app)
+
+
 @pytest.mark.parametrize("form", ["as it is", "with windows' line ends", "among others"])
 def test_a_build_of_this_bench_is_taken_as_it_is(form: str, keys: BenchKeys, bench_ca: bytes, tmp_path: Path) -> None:
     text = {
