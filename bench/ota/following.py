@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from bench.errors import ExpectationFailed
 from bench.ota.loops import boot_loop
-from bench.timeline import Deadline, Diverged, Entry, Matcher, TimedOut, Timeline, booted
+from bench.timeline import (
+    Deadline,
+    Diverged,
+    Entry,
+    Matcher,
+    Sequence,
+    Step,
+    TimedOut,
+    Timeline,
+    any_of,
+    booted,
+    expect_absent,
+    happened,
+)
 from bench.timeline.explain import describe, divergence
+from bench.timeline.sequences import Forbid
 from bench.timeline.unmet import Unmet, Wanted
 
 __all__ = ["LATE_LINES", "Following"]
 
 LATE_LINES = 1.0
 """Seconds for a line that belongs before another and comes after it: events are told by a task of their own."""
+
+_TAKEN_OVER = any_of(*(happened("bench", kind) for kind in ("reset", "power", "look")))
+"""The bench begins something else with the board: what it tells from here on is no part of what was under way."""
 
 
 class Following:
@@ -28,10 +45,12 @@ class Following:
         self.patience = patience
         self.at = -1
         self.started = -1
+        self._forbidden: list[tuple[int, Forbid]] = []
 
     def begin(self) -> None:
         """The update starts here."""
         self.started = self.timeline.last_index
+        self._forbidden.clear()
 
     def skip(self) -> None:
         """What has come so far is waited for no more."""
@@ -51,6 +70,19 @@ class Following:
             raise
         self.at = entry.index
         return entry
+
+    def steps(self, *steps: Step) -> tuple[Entry, ...]:
+        """The entries that were these steps, in order; what they forbid stays forbidden to the end of the attempt."""
+        entries = Sequence(*steps).follow(self.timeline, Deadline(self.patience), after=self.at)
+        self.at = entries[-1].index
+        self._forbidden += [(self.at, step) for step in steps if isinstance(step, Forbid)]
+        return entries
+
+    def none_forbidden(self) -> None:
+        """What steps of this attempt forbade has not come since; the attempt is over where the board starts again."""
+        for since, forbidden in self._forbidden:
+            end = self._first(any_of(booted(), _TAKEN_OVER), since)
+            expect_absent(self.timeline, *forbidden.matchers, after=since, until=end)
 
     def of_attempt(self, matcher: Matcher, seconds: float | None = None) -> Entry:
         """The first entry of this kind since the update was started, whether waited past already or still to come."""
@@ -80,6 +112,10 @@ class Following:
                 if isinstance(ms, int):
                     return ms
         raise ExpectationFailed(f"the console does not tell when {matcher} came")
+
+    def _first(self, matcher: Matcher, after: int) -> int | None:
+        """Index of the first entry of this kind beyond that one, of those that have come."""
+        return next((entry.index for entry in self.timeline.since(after) if matcher.matches(entry)), None)
 
     def wrong(self, wanted: Matcher, entry: Entry, problem: str) -> Diverged:
         """That this entry came, and not the one that was wanted."""

@@ -35,7 +35,6 @@ from bench.timeline import (
     Deadline,
     Entry,
     Matcher,
-    Sequence,
     Step,
     TimedOut,
     Timeline,
@@ -294,12 +293,11 @@ class Ota:
     # -- expecting ----------------------------------------------------------------------------------------------
 
     def expect(self, *steps: Step) -> tuple[Entry, ...]:
-        """These steps, in order, and no other event in between."""
-        deadline = Deadline(self._following.patience)
-        sequence = Sequence(*map(self._dialect.put, steps))
-        entries = sequence.follow(self.timeline, deadline, after=self._following.at)
-        self._following.at = entries[-1].index
-        return entries
+        """These steps, in order, and no other event in between.
+
+        What is forbidden in between stays so until the attempt is over: the words that say how it ended look once more.
+        """
+        return self._following.steps(*map(self._dialect.put, steps))
 
     def expect_happened(self, *matchers: Matcher) -> None:
         """Each of these comes, one after the other, whatever else comes between."""
@@ -339,7 +337,7 @@ class Ota:
         """The boot partition is switched, and the next boot runs this version from the other slot."""
         target = self._next_slot()
         self._wait_for_success(self._switch(target) or self._dialect.success)
-        return self.expect_boot(slot=target, version=version)
+        return self._boot_of_update(target, version)
 
     def expect_power_lost(self) -> None:
         """The planned power cut has come, and the board is off."""
@@ -439,7 +437,7 @@ class Ota:
             self._following.must_have_passed(switch)
         else:
             self._wait_for_success(self._dialect.success)
-        self.expect_boot(slot=target, version=version)
+        self._boot_of_update(target, version)
         self._ready()
         self.expect_verdict("updated")
 
@@ -460,6 +458,7 @@ class Ota:
         """The attempt ends with the line that decides it, and without any switch; the board is left as it is then."""
         self._wait_for_refusal(self._dialect.reason(because))
         self.expect_verdict("refused")
+        self._following.none_forbidden()
 
     def expect_given_up_within(self, seconds: float) -> None:
         """From the START of the attempt to its end no more than this passed on the device's own clock."""
@@ -485,6 +484,7 @@ class Ota:
         """After a reset the old slot runs the old version, and neither it nor its otadata entries changed."""
         slot, version = self.running_slot, self.running_version
         self._held.must_run_on(slot, self.slots[slot])
+        self._following.none_forbidden()
         self._following.skip()
         self.reset()
         self.expect_boot(slot=slot, version=version)
@@ -510,6 +510,12 @@ class Ota:
             raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _boot_of_update(self, target: str, version: str) -> Entry:
+        """The boot with which an attempt has succeeded: nothing came before it that was forbidden."""
+        boot = self.expect_boot(slot=target, version=version)
+        self._following.none_forbidden()
+        return boot
 
     def _check(self, draft: Draft) -> None:
         """What is not to run on this board is not given to it: neither as it is, nor inside an encrypted image."""

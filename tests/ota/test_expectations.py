@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -14,9 +14,24 @@ from bench.boards.drivers import Supply
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import ExpectationFailed
 from bench.ota import Draft, Ota
-from bench.server import Authority, NotFound
-from bench.timeline import TimedOut, Timeline, happened
+from bench.ota.words import DOWNLOADED
+from bench.server import Authority, NotFound, Stall
+from bench.timeline import (
+    ABORT,
+    CONNECTED,
+    START,
+    UPDATE_BOOT_PARTITION,
+    Diverged,
+    TimedOut,
+    Timeline,
+    forbid,
+    happened,
+    said,
+)
 from tests.ota.rig import rigged
+
+GIVEN_UP = said(text="ESP HTTPS OTA Begin failed")
+Ends = Callable[..., object]
 
 
 @pytest.fixture
@@ -119,3 +134,47 @@ def test_what_the_server_notices_late_is_seen(rig: tuple[Ota, Timeline]) -> None
     note.join()
     with pytest.raises(TimedOut):
         ota.expect_seen(happened("server", "tls", ok=False, connection=10))
+
+
+def test_what_is_forbidden_stays_so_behind_the_last_step(rig: tuple[Ota, Timeline]) -> None:
+    """START is the only step, so CONNECTED can come behind it alone."""
+    ota, timeline = rig
+    ota.start(draft(ota).served(NotFound()))
+    ota.expect(START, forbid(CONNECTED))
+    ota.expect_happened(GIVEN_UP)
+    told = timeline.append("console", "event", name=CONNECTED.event)
+    with pytest.raises(Diverged, match="CONNECTED must not come, but there it is:") as caught:
+        ota.expect_refused("File not found(404)")
+    assert caught.value.culprit == told
+
+
+def test_what_is_forbidden_of_one_attempt_is_not_of_the_next(rig: tuple[Ota, Timeline]) -> None:
+    ota, _ = rig
+    ota.start(draft(ota).served(NotFound()))
+    ota.expect(START, forbid(CONNECTED))
+    ota.expect_refused("File not found(404)")
+    ota.start(draft(ota))
+    ota.expect(*DOWNLOADED, UPDATE_BOOT_PARTITION)
+    ota.expect_updated(version="2")
+
+
+def test_what_is_forbidden_may_come_once_the_bench_has_reset_the_board(rig: tuple[Ota, Timeline]) -> None:
+    ota, timeline = rig
+    ota.start(draft(ota).served(NotFound()))
+    ota.expect(START, forbid(CONNECTED))
+    ota.expect_gives_up("File not found(404)")
+    timeline.append("bench", "reset")
+    timeline.append("console", "event", name=CONNECTED.event)
+    ota.expect_unharmed()
+
+
+@pytest.mark.parametrize("ends", [Ota.expect_updated, Ota.expect_boot_after_update])
+def test_an_update_that_succeeded_is_looked_at_for_what_was_forbidden(rig: tuple[Ota, Timeline], ends: Ends) -> None:
+    ota, timeline = rig
+    ota.start(draft(ota).served(Stall(after=100_000, seconds=0.5)))
+    ota.expect(*DOWNLOADED, forbid(ABORT))
+    timeline.append("console", "event", name=ABORT.event)
+    if ends is Ota.expect_updated:
+        ota.expect_happened(UPDATE_BOOT_PARTITION)
+    with pytest.raises(Diverged, match="ABORT must not come, but there it is:"):
+        ends(ota, version="2")
