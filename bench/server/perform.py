@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 
 from bench.server.connection import Connection, PeerGone
 from bench.server.faults.base import Fault
@@ -99,7 +98,7 @@ class Performance:
         writer.send_headers()
         await self._connection.flush()
         for action in self._plan.body:
-            await self._act(action, writer)
+            await self._act(action, response)
         if not self._hung_up:
             await response.write_eof()
             if response.chunked:
@@ -108,24 +107,26 @@ class Performance:
                 await self._connection.flush()
                 self._connection.close()
 
-    async def _act(self, action: Action, writer: AbstractStreamWriter | None) -> None:
+    async def _act(self, action: Action, response: web.StreamResponse | None) -> None:
         if self._hung_up:
             return
         match action:
             case Send():
-                assert writer is not None, "no body goes before the headers"
-                await self._send(action, writer)
+                assert response is not None, "no body goes before the headers"
+                await self._send(action, response)
             case Wait(seconds):
                 await self._wait(seconds)
             case Fired(fault):
                 self._tell_progress()
                 self._fired(fault)
-            case HangUp(how):
+            case HangUp(how, behind):
+                if behind and response is not None:
+                    await response.write_eof()
                 await self._connection.flush()
                 self._hung_up = True
                 self._connection.hang_up(how)
 
-    async def _send(self, action: Send, writer: AbstractStreamWriter) -> None:
+    async def _send(self, action: Send, response: web.StreamResponse) -> None:
         honest = action.piece == RECORD and not action.pause
         stride = self._connection.stride if honest else action.piece
         began = time.monotonic()
@@ -135,7 +136,7 @@ class Performance:
             piece = action.data[start : start + stride]
             if action is self._last and start + stride >= len(action.data):
                 self._finishing()
-            await writer.write(piece)
+            await response.write(piece)
             await self._connection.flush()
             self._sent += len(piece)
             if time.monotonic() - self._told_at >= PROGRESS:

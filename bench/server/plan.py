@@ -83,9 +83,11 @@ class HangUp:
     Attributes:
         how: ``fin``: with a FIN behind what was sent, and no TLS close_notify; ``rst``: with a RST; ``close``:
             properly, with close_notify and FIN; ``alert``: with a fatal TLS alert and a FIN
+        behind: first end the body, if it comes in chunks: with the last one, which is empty
     """
 
     how: Literal["fin", "rst", "close", "alert"]
+    behind: bool = False
 
 
 @dataclass(frozen=True)

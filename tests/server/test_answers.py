@@ -91,14 +91,20 @@ def test_closing_closes_properly(server: OtaServer, client: Client, data: bytes)
     assert b"Connection: close\r\n" in got
 
 
-def test_an_abrupt_end_has_no_close_notify(server: OtaServer, client: Client, data: bytes) -> None:
-    with client.raw(server.publish("/app.bin", data, Abrupt()), strict=True) as peer:
+ABRUPT = {"length": ((), b""), "chunks": ((Chunked(),), b"\r\n0\r\n\r\n")}
+
+
+@pytest.mark.parametrize(("others", "last"), ABRUPT.values(), ids=ABRUPT)
+def test_an_abrupt_end_has_no_close_notify(
+    server: OtaServer, client: Client, data: bytes, others: tuple[Fault, ...], last: bytes
+) -> None:
+    with client.raw(server.publish("/app.bin", data, *others, Abrupt()), strict=True) as peer:
         peer.suppress_ragged_eofs = False  # type: ignore[attr-defined]  # else a bare FIN would look the same
         peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
         got = bytearray()
         with pytest.raises(ssl.SSLError, match=r"(?i)eof"):
             _read_all(peer, got)
-    assert got.endswith(data)
+    assert got.endswith(data[-1000:] + last)
 
 
 def _read_all(peer: ssl.SSLSocket, into: bytearray) -> None:

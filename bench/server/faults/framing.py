@@ -74,4 +74,4 @@ class Abrupt(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with a FIN behind it."""
-        return replace(plan, close=True).then(Fired(self), HangUp("fin"))
+        return replace(plan, close=True).then(Fired(self), HangUp("fin", behind=True))
