@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.boards.board import Board
 from bench.report.gate import Verdict, judge, parse_policy, read_run
-from bench.report.gate.plan import Planned, note_attempt, write_plan
+from bench.report.gate.plan import Planned, note_attempt, note_uncollected, write_plan
 
 __all__ = ["BOARDS", "DAY", "FAMILIES", "Did", "made", "verdict"]
 
@@ -54,6 +54,7 @@ def made(
     *,
     partial: Iterable[str] = (),
     lost: Iterable[tuple[str, str]] = (),
+    uncollected: Iterable[tuple[str, str]] = (),
     ended: bool = True,
     interrupted: bool = False,
 ) -> Path:
@@ -71,6 +72,8 @@ def made(
     for board, cause in lost:
         with (folder / "lost.jsonl").open("a") as file:
             file.write(json.dumps({"board": board, "cause": cause}) + "\n")
+    for what, cause in uncollected:
+        note_uncollected(folder, what, cause)
     facts = {"started": "2026-06-15T10:00:00+00:00", "versions": {"Python": "3.11"}, "interrupted": interrupted}
     (folder / "run.json").write_text(json.dumps({**facts, **({"ended": "later"} if ended else {})}))
     return folder

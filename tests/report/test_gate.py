@@ -187,6 +187,12 @@ LACKS = {
         "1: the board bench-c3 was lost: its port is gone; mend the board and run again",
         {"lost": [("bench-c3", "its port is gone"), ("bench-c3", "and again")]},
     ),
+    "a module that could not be collected": Lack(
+        LENIENT,
+        SOUND,
+        "1: scenarios/test_tls.py could not be collected: SyntaxError: invalid syntax; mend it and run again",
+        {"uncollected": [("scenarios/test_tls.py", "SyntaxError: invalid syntax"), ("scenarios/test_tls.py", "again")]},
+    ),
     "an interrupted run": Lack(
         UPDATE,
         SOUND,
@@ -352,6 +358,7 @@ DAMAGE = {
     "attempts that are none": ("attempts.jsonl", "[1]\n"),
     "attempts without an outcome": ("attempts.jsonl", '{"id": "x", "outcome": "fine"}\n'),
     "lost": ("lost.jsonl", "nonsense"),
+    "uncollected": ("uncollected.jsonl", "nonsense"),
     "run": ("run.json", "{"),
     "plan": ("plan.json", "{"),
     "deep plan": ("plan.json", "[" * 100_000),

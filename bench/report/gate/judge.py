@@ -110,6 +110,8 @@ def _of_run(policy: Policy, run: RunRecord) -> Iterator[tuple[int, str, str]]:
         yield 1, f"the run did not come to its end: {run.broken_off}", "run it again, to its end"
     for board, cause in run.lost.items():
         yield 1, f"the board {board} was lost: {cause}", "mend the board and run again"
+    for what, cause in run.uncollected.items():
+        yield 1, f"{what} could not be collected: {cause}", "mend it and run again"
     ran = len({(trial.family, trial.name, trial.board) for trial in run.trials if trial.ran})
     if ran < policy.least:
         told = f"{ran} scenarios ran to an end, and at least {policy.least} must"

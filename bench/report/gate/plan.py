@@ -1,10 +1,12 @@
 """What a run was to show, and how often each scenario was tried: what no scenario can tell of itself.
 
-    plan.json        every scenario that was collected, whether it was selected, and the boards it was for
-    attempts.jsonl   how each attempt at a scenario ended, one a line, in the order in which they ended
+    plan.json           every scenario that was collected, whether it was selected, and the boards it was for
+    attempts.jsonl      how each attempt at a scenario ended, one a line, in the order in which they ended
+    uncollected.jsonl   what could not be collected, a module that cannot be imported say, with the cause, one a line
 
-A scenario that never ran leaves no evidence, and one that was tried again leaves only that of its last attempt; so a
-gate that knew nothing else would believe a run of one scenario, or of one lucky scenario.
+A scenario that never ran leaves no evidence, one that was tried again leaves only that of its last attempt, and of a
+module that cannot be imported nobody knows the scenarios; so a gate that knew nothing else would believe a run of one
+scenario, or of one lucky scenario.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ from bench.report.run import replace_json
 __all__ = [
     "ATTEMPTS",
     "PLAN",
+    "UNCOLLECTED",
     "Planned",
     "described_board",
     "note_attempt",
+    "note_uncollected",
     "planned_ids",
     "write_plan",
 ]
 
-PLAN, ATTEMPTS = "plan.json", "attempts.jsonl"
+PLAN, ATTEMPTS, UNCOLLECTED = "plan.json", "attempts.jsonl", "uncollected.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +128,12 @@ def note_attempt(folder: Path, scenario: str, outcome: str) -> None:
         append_line(folder / ATTEMPTS, json.dumps({"id": scenario, "outcome": outcome}))
     except OSError as error:
         raise BenchError(f"cannot note in {folder / ATTEMPTS} how {scenario} ended: {error.strerror}") from None
+
+
+def note_uncollected(folder: Path, what: str, cause: str) -> None:
+    """Note what could not be collected (the id of a module, say), and why. `BenchError` where it cannot be written."""
+    try:
+        append_line(folder / UNCOLLECTED, json.dumps({"id": what, "cause": cause}))
+    except OSError as error:
+        place = folder / UNCOLLECTED
+        raise BenchError(f"cannot note in {place} that {what} was not collected: {error.strerror}") from None

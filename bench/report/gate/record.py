@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.report.gate.plan import ATTEMPTS, PLAN
+from bench.report.gate.plan import ATTEMPTS, PLAN, UNCOLLECTED
 from bench.report.html.reading import Case, cases, run_facts
 
 __all__ = ["NOT_SELECTED", "RunRecord", "Trial", "read_run"]
@@ -72,6 +72,7 @@ class RunRecord:
         families: of all modules of scenarios that there were
         partial: those of which only a part was collected
         lost: boards that were set aside, with the cause
+        uncollected: what could not be collected, with the cause: nobody knows which scenarios it has
         broken_off: why the run did not come to its end; empty where it did
     """
 
@@ -80,6 +81,7 @@ class RunRecord:
     families: tuple[str, ...]
     partial: frozenset[str]
     lost: Mapping[str, str]
+    uncollected: Mapping[str, str]
     broken_off: str = ""
 
 
@@ -100,7 +102,8 @@ def read_run(folder: Path) -> RunRecord:
         tuple(_trial(one, plan, attempts.get(one["id"], []), left.get(one["id"], [])) for one in plan["scenarios"]),
         tuple(plan["families"]),
         frozenset(plan["partial"]),
-        _lost(folder / "lost.jsonl"),
+        _causes(folder / "lost.jsonl", "board"),
+        _causes(folder / UNCOLLECTED, "id"),
         _broken_off(facts.told),
     )
 
@@ -140,10 +143,11 @@ def _attempts(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def _lost(path: Path) -> dict[str, str]:
+def _causes(path: Path, subject: str) -> dict[str, str]:
+    """The first cause that is told of each subject."""
     found: dict[str, str] = {}
     for told in _lines(path):
-        found.setdefault(str(told.get("board")), str(told.get("cause")))
+        found.setdefault(str(told.get(subject)), str(told.get("cause")))
     return dict(sorted(found.items()))
 
 
