@@ -159,6 +159,7 @@ class OtaServer:
         if self.guard is not None:
             self.guard(data)
         published = Published(published_path(path), bytes(data), faults, chunked, once)
+        told = [tell_fault(fault) for fault in faults]  # before anything is public: a fault may not be tellable
         port = self._call(self._running().put_up(published, withheld=withheld))
         host = f"[{self.name}]" if ":" in self.name else self.name
         url = f"{published.door.scheme}://{host}:{port}{quote(published.path)}"
@@ -175,7 +176,7 @@ class OtaServer:
             size=release.size,
             sha256=release.sha256,
             chunked=chunked,
-            faults=[tell_fault(fault) for fault in faults],
+            faults=told,
         )
         return release
 

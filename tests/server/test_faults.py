@@ -190,6 +190,22 @@ def test_a_stalled_answer_does_not_keep_the_server_from_closing(server: OtaServe
     assert client.told("response").data["complete"] is False
 
 
+@dataclasses.dataclass(frozen=True)
+class _Untellable(Fault):
+    """its field cannot be told"""
+
+    name = "untellable"
+    location: str = "http://[x"
+
+
+def test_a_fault_that_cannot_be_told_is_not_served(server: OtaServer, client: Client) -> None:
+    honest = server.publish("/app.bin", b"old")
+    with pytest.raises(ValueError, match="IPv6"):
+        server.publish("/app.bin", b"new", _Untellable())
+    assert client.ask(honest)[1] == b"old"
+    assert len([entry for entry in client.timeline.entries if entry.kind == "release"]) == 1
+
+
 SOME = [Cut(after=5), Cut(after=3), Stall(after=4), Drip(piece=2), Reset(after=4)]
 
 
@@ -243,7 +259,12 @@ def test_how_the_command_line_spells_them(spec: str, fault: Fault) -> None:
         ("not-found:x=1", "'x=1' is not understood; it is not-found"),
         ("status:code=99", "200 to 599"),
         ("stall:after=1,seconds=nan", "0 (for ever) or more seconds"),
+        ("stall:after=1,seconds=inf", "a stall lasts 0 (for ever) or more seconds, not inf"),
+        ("late:seconds=inf", "0 (for ever) or more seconds late, not inf"),
+        ("drip:piece=1,pause=inf", "a pause is 0 or more seconds, not inf"),
+        ("drip:piece=1,pause=nan", "a pause is 0 or more seconds, not nan"),
         ("redirect:location=", "cannot redirect"),
+        ("redirect:location=http://[x", "cannot redirect to 'http://[x': Invalid IPv6 URL"),
         ("drip:piece=0", "at least one byte"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bench.server.faults.base import Fault
 from bench.server.faults.status import answer
@@ -31,6 +31,10 @@ class Redirect(Fault):
         _code(self.code)
         if not self.location or not self.location.isprintable():
             raise ValueError(f"cannot redirect to {self.location!r}")
+        try:
+            urlsplit(self.location)
+        except ValueError as error:
+            raise ValueError(f"cannot redirect to {self.location!r}: {error}") from error
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:
         """The redirect instead of whatever was planned."""

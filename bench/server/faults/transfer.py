@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -14,6 +15,11 @@ __all__ = ["Alert", "Close", "Cut", "Drip", "Late", "Reset", "Stall"]
 def _offset(after: int) -> None:
     if after < 0:
         raise ValueError(f"a fault comes after 0 or more bytes of the body, not {after}")
+
+
+def _is_time(seconds: float) -> bool:
+    """No infinity, and no NaN: a timeline holds neither."""
+    return math.isfinite(seconds) and seconds >= 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Late(Fault):
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.seconds >= 0:
+        if not _is_time(self.seconds):
             raise ValueError(f"an answer is 0 (for ever) or more seconds late, not {self.seconds}")
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
@@ -106,7 +112,7 @@ class Stall(Fault):
 
     def __post_init__(self) -> None:
         _offset(self.after)
-        if not self.seconds >= 0:
+        if not _is_time(self.seconds):
             raise ValueError(f"a stall lasts 0 (for ever) or more seconds, not {self.seconds}")
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
@@ -132,7 +138,7 @@ class Drip(Fault):
     def __post_init__(self) -> None:
         if self.piece < 1:
             raise ValueError(f"a drip is at least one byte, not {self.piece}")
-        if not self.pause >= 0:
+        if not _is_time(self.pause):
             raise ValueError(f"a pause is 0 or more seconds, not {self.pause}")
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
