@@ -201,6 +201,35 @@ def test_an_emulator_that_died_is_told(emulate: Emulate) -> None:
         assert board.read_flash((8 << 20) - 1, 1) == b"\0"
 
 
+@EACH
+def test_an_emulator_that_dies_is_a_lost_board_and_no_silent_firmware(
+    emulate: Emulate, tmp_path: Path, driver: str, chip: str
+) -> None:
+    heard, lost, build = Heard(), threading.Event(), built(chip, tmp_path, Authority.load_or_create(tmp_path / "ca"))
+    with entered(emulate(driver, chip)) as board:
+        put(board, build)
+        with ConsolePort(board.port, heard.feed, when_lost=lambda _cause: lost.set()) as port:
+            board.power(True)
+            heard.wait(b"app_init: App version:")
+            port.reset()
+            board.power(False)
+            board.power(True)
+            heard.wait(b"app_init: App version:", 2)
+            assert port.lost is None, "an end that is wanted is no loss"
+            assert board._process is not None
+            os.killpg(board._process.pid, signal.SIGKILL)
+            assert lost.wait(LIMIT)
+            with pytest.raises(BoardLost, match="is gone"):
+                port.write(b"x")
+        assert not board.powered
+        with pytest.raises(BoardLost, match=r"exit code|does not answer"):
+            board.read_flash(0, 16)
+        again = Heard()
+        board.power(True)
+        with ConsolePort(board.port, again.feed):
+            again.wait(b"app_init: App version:")
+
+
 def test_the_emulator_ends_when_the_bench_is_killed(emulate: Emulate, tmp_path: Path) -> None:
     tool = emulate("qemu", "esp32").emulator
     assert tool is not None

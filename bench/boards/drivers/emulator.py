@@ -75,6 +75,8 @@ class EmulatedBoard(Supply, ABC):
         self._door: EmulatorPort | None = None
         self._serial: socket.socket | None = None
         self._reader: threading.Thread | None = None
+        self._ending = False
+        """Is its end wanted? Who ends otherwise is lost."""
 
     # -- the attachment -----------------------------------------------------------------------------------------
 
@@ -121,8 +123,8 @@ class EmulatedBoard(Supply, ABC):
 
     @property
     def powered(self) -> bool:
-        """Does the emulator run?"""
-        return self._process is not None
+        """Does the emulator run? One that has ended by itself does not."""
+        return self._process is not None and self._process.poll() is None
 
     def renew(self) -> None:
         """Blank flash, eFuses as delivered; off, for there is nothing to boot."""
@@ -133,10 +135,11 @@ class EmulatedBoard(Supply, ABC):
     def power(self, on: bool) -> None:
         """Start the emulator, or end it."""
         with self._lock:
-            if on and self._process is None:
+            if on and not self.powered:
+                self._kill()  # what is left of one that ended by itself
                 self._boot(download=False)
             elif not on and self._process is not None:
-                self._stop()
+                self._end()
 
     def reset(self) -> None:
         """What a pulse on EN does."""
@@ -191,8 +194,8 @@ class EmulatedBoard(Supply, ABC):
     def _enabled(self, download: bool) -> None:
         """EN was let go: start anew, unless there is no power. Overridden where that takes no new process."""
         with self._lock:
-            if self._process is not None:
-                self._stop()
+            if self.powered:
+                self._end()
                 self._boot(download)
 
     def _settle(self) -> None:
@@ -212,6 +215,8 @@ class EmulatedBoard(Supply, ABC):
         with suppress(OSError):  # it has ended, or been ended
             while data := serial.recv(65536):
                 door.feed(data)
+        if not self._ending and self._serial is serial:
+            door.drop()  # whoever listens would take it for firmware that says nothing
 
     def _typed(self, data: bytes) -> None:
         """Pass on what was typed on the console."""
@@ -246,6 +251,13 @@ class EmulatedBoard(Supply, ABC):
         if self._door is None:
             raise BoardLost(f"{self.board.name}: the emulator is not in use")
         return self._door
+
+    def _end(self) -> None:
+        self._ending = True
+        try:
+            self._stop()
+        finally:
+            self._ending = False
 
     def _boot(self, download: bool) -> None:
         with self._flash.open("rb") as file:

@@ -78,6 +78,12 @@ class EmulatorPort:
         with self._sending:
             self._waiting.clear()
 
+    def drop(self) -> None:
+        """Hang up on the client, as a cable does that is pulled: there is no board any more."""
+        with self._sending, suppress(OSError):  # it may be leaving
+            if self._client is not None:
+                self._client.shutdown(socket.SHUT_RDWR)
+
     def write(self, data: bytes) -> None:
         """Raw bytes to the client; pyserial's server side calls this too."""
         with self._sending, suppress(OSError):  # it has left; its thread finds out

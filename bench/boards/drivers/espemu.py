@@ -68,6 +68,8 @@ class EspEmuBoard(EmulatedBoard):
     def _settle(self) -> None:
         if self.powered:
             raise BenchError(f"{self.board.name}: esp-emu writes its flash when it ends: switch it off to read it")
+        if self._process is not None:
+            raise self._ended("is gone, and what it had in flash")
 
     def _stop(self) -> None:
         """Ctrl-C, on which it saves; again and again, for it may only just have been started."""

@@ -130,7 +130,7 @@ class QemuBoard(EmulatedBoard):
     def _enabled(self, download: bool) -> None:
         """QEMU's own reset where the firmware is to start; another strapping takes another process."""
         with self._lock:
-            if self._process is None:
+            if not self.powered:
                 return
             if download or self._downloading:
                 super()._enabled(download)
