@@ -13,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.arguments import day
+from bench.errors import BenchError
+
 if TYPE_CHECKING:
-    from bench.report.history import Result
+    from bench.report.history import History, Result
 
 __all__ = ["register"]
 
@@ -34,13 +37,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     add = actions.add_parser("add", help="read runs into it that were made elsewhere")
     add.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run's folder of evidence")
     forget = actions.add_parser("forget", help="drop old runs")
-    forget.add_argument("before", metavar="YYYY-MM-DD")
+    forget.add_argument("before", type=day, metavar="YYYY-MM-DD", help="runs that began before that day")
 
     for action, run in ((show, _show), (news, _news), (page, _page), (add, _add), (forget, _forget)):
         action.add_argument("--file", type=Path, default=Path(DEFAULT), metavar="FILE", help=f"default: {DEFAULT}")
         action.set_defaults(run=run)
     for action in (show, news, page):
-        action.add_argument("--since", default="", metavar="YYYY-MM-DD", help="only what was run since")
+        action.add_argument("--since", type=day, metavar="YYYY-MM-DD", help="only what was run since")
         action.add_argument("--scenario", default="", metavar="GLOB", help="only these: 'test_tls::*'")
         action.add_argument("--board", default="", metavar="GLOB", help="only these")
     for action in (show, news):
@@ -48,17 +51,17 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _results(args: argparse.Namespace) -> list[Result]:
-    from bench.errors import BenchError
     from bench.report.history import History
 
-    if not args.file.exists():
-        raise BenchError(
-            f"there is no history at {args.file}: every run of scenarios adds to it; or name one by --file"
-        )
-    with History(args.file) as history:
-        if history.moved_aside is not None:
-            print(f"bench: {args.file} was damaged; it lies now in {history.moved_aside}", file=sys.stderr)
-        return list(history.results(since=args.since, scenario=args.scenario, board=args.board))
+    _is_there(args.file)
+    since = "" if args.since is None else args.since.isoformat()
+    with History(args.file, read_only=True) as history:
+        return list(history.results(since=since, scenario=args.scenario, board=args.board))
+
+
+def _is_there(file: Path) -> None:
+    if not file.exists():
+        raise BenchError(f"there is no history at {file}: every run of scenarios adds to it; or name one by --file")
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -116,20 +119,29 @@ def _page(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    from bench.errors import BenchError
     from bench.report.history import History
 
+    for run in args.runs:
+        if not (run / "run.json").is_file() and not any(run.glob("*/*/outcome.json")):
+            raise BenchError(f"{run} is no run: there is neither run.json nor an outcome; give a folder of evidence")
     with History(args.file) as history:
+        _tell_where_it_went(history)
         for run in args.runs:
-            if not run.is_dir():
-                raise BenchError(f"{run} is no run: give a folder of evidence")
-            print(f"{run}: {history.add_run(run)} results")
+            # A run is known by the name of its folder, which `.` does not tell.
+            print(f"{run}: {history.add_run(run.resolve())} results")
     return 0
 
 
 def _forget(args: argparse.Namespace) -> int:
     from bench.report.history import History
 
+    _is_there(args.file)
     with History(args.file) as history:
-        print(f"{history.forget(args.before)} runs dropped")
+        _tell_where_it_went(history)
+        print(f"{history.forget(args.before.isoformat())} runs dropped")
     return 0
+
+
+def _tell_where_it_went(history: History) -> None:
+    if history.moved_aside is not None:
+        print(f"bench: {history.path} was damaged; it lies now in {history.moved_aside}", file=sys.stderr)

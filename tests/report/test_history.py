@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +149,7 @@ def test_an_older_file_is_migrated_and_a_newer_one_refused(tmp_path: Path) -> No
         pass
 
 
-@pytest.mark.parametrize("damage", ["garbage", "cut", "flipped"])
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_damaged_file_is_moved_aside_and_said_so(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "h.sqlite"
     with History(path) as history:
@@ -157,16 +157,54 @@ def test_a_damaged_file_is_moved_aside_and_said_so(tmp_path: Path, damage: str) 
             history.add_run(made(tmp_path, f"run-{number}", [ONE] * 8))
     whole = path.read_bytes()
     broken = {
-        "garbage": b"not a database at all" * 99,
         "cut": whole[: len(whole) // 2],
         "flipped": b"x" * 100 + whole[100:],
     }
     path.write_bytes(broken[damage])
+    with pytest.raises(BenchError, match="is damaged"), History(path, read_only=True):
+        pass
+    assert path.read_bytes() == broken[damage], "who only reads moves nothing"
     with History(path) as history:
         assert history.moved_aside is not None
         assert history.moved_aside.read_bytes() == broken[damage]
         assert list(history.results()) == []
         assert history.add_run(tmp_path / "run-0") == 8
+
+
+def _of_another_program(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.executescript("CREATE TABLE note (text TEXT); PRAGMA user_version = 1;")
+    db.close()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("make", [_of_another_program, lambda path: path.write_bytes(b"\xe9firmware" * 99)])
+def test_a_file_of_others_is_refused_and_left_as_it_is(
+    tmp_path: Path, make: Callable[[Path], None], read_only: bool
+) -> None:
+    path = tmp_path / "fw.bin"
+    make(path)
+    before = path.read_bytes()
+    with pytest.raises(BenchError, match=r"fw\.bin is no history of the bench"), History(path, read_only=read_only):
+        pass
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_older_file_is_read_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "h.sqlite"
+    with History(path) as history:
+        history.add_run(made(tmp_path, "run", [ONE]))
+    db = sqlite3.connect(path)
+    db.executescript("ALTER TABLE result DROP COLUMN attempt; PRAGMA user_version = 1;")
+    db.close()
+    before = path.read_bytes()
+    with History(path, read_only=True) as history:
+        assert list(history.results()) == [replace(ONE, run="run")]
+    path.with_name("empty").touch()
+    with History(path.with_name("empty"), read_only=True) as history:
+        assert list(history.results()) == []
+    assert (path.read_bytes(), path.with_name("empty").read_bytes()) == (before, b"")
 
 
 def test_a_file_that_cannot_be_is_a_bench_error(tmp_path: Path) -> None:
@@ -260,3 +298,42 @@ def test_the_command_line_answers(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["history", "page", "-o", str(tmp_path / "p.html"), "--file", file]) == 0
     assert (tmp_path / "p.html").stat().st_size > 1000
     assert main(["history", "add", str(tmp_path / "none"), "--file", file]) == 2
+
+
+def test_a_day_that_is_none_drops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = str(tmp_path / "h.sqlite")
+    runs = [str(made(tmp_path, one.run, [one])) for one in series("p")]
+    assert main(["history", "add", *runs, "--file", file]) == 0
+    for words in (["forget", "31-12-2020"], ["show", "--since", "yesterday"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["history", *words, "--file", file])
+        assert ended.value.code == 2
+        assert f"'{words[-1]}': expected a day as YYYY-MM-DD" in capsys.readouterr().err
+    assert main(["history", "forget", "2020-12-31", "--file", file]) == 0
+    assert capsys.readouterr().out == "0 runs dropped\n"
+    assert main(["history", "forget", "2026-01-02", "--file", str(tmp_path / "none")]) == 2
+    assert main(["history", "forget", "2026-01-02", "--file", file]) == 0
+    assert capsys.readouterr().out == "1 runs dropped\n"
+
+
+def test_a_folder_that_is_no_run_takes_the_place_of_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "h.sqlite"
+    run = made(tmp_path, "run", [ONE])
+    monkeypatch.chdir(run)
+    assert main(["history", "add", ".", "--file", str(file)]) == 0
+    (tmp_path / "other" / "run").mkdir(parents=True)
+    assert main(["history", "add", str(run), str(tmp_path / "other" / "run"), "--file", str(file)]) == 2
+    assert "other/run is no run: there is neither run.json nor an outcome" in capsys.readouterr().err
+    with History(file) as history:
+        assert list(history.results()) == [replace(ONE, run="run")]
+
+
+def test_a_question_about_a_file_of_others_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    firmware = tmp_path / "fw.bin"
+    firmware.write_bytes(b"\xe9firmware" * 99)
+    for action in ("show", "news", "page"):
+        assert main(["history", action, "--file", str(firmware)]) == 2
+        assert "fw.bin is no history of the bench" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [firmware]

@@ -37,6 +37,9 @@ _MIGRATIONS = (
 """Each brings the file from the version before; `PRAGMA user_version` says how many it has seen."""
 
 
+_NOT_OURS = "{} is no history of the bench, and is left as it is: name another file"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How one scenario ended on one board in one run.
@@ -64,12 +67,16 @@ class Result:
 class History:
     """An open history file; made where it is not there, migrated where it is older.
 
+    Args:
+        read_only: leave the file as it is, older or damaged
+
     Raises (on entering):
-        BenchError: it cannot be opened, or a newer bench has written it
+        BenchError: it cannot be opened, is no history, is damaged and only read, or a newer bench has written it
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
         self.moved_aside: Path | None = None
         """Where a damaged file was put, if there was one."""
         self._db: sqlite3.Connection | None = None
@@ -80,6 +87,12 @@ class History:
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise BenchError(f"the history {self.path} cannot be opened: {error}") from error
+            if not _was_a_history(self.path):
+                raise BenchError(_NOT_OURS.format(self.path)) from error
+            if self._read_only:
+                raise BenchError(
+                    f"the history {self.path} is damaged ({error}): the next run begins another"
+                ) from error
             self.moved_aside = _move_aside(self.path)
             self._db = self._opened()
         except OSError as error:
@@ -94,26 +107,52 @@ class History:
             self._db = None
 
     def _opened(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        if not self._read_only:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Not mode=ro: that cannot read what a writer left that was killed.
+        address = f"{self.path.absolute().as_uri()}?mode={'rw' if self._read_only else 'rwc'}"
+        db = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
         try:
+            if self._read_only:
+                db.execute("PRAGMA query_only = ON")
+                return self._checked(self._migrated_copy(db))
             db.execute("PRAGMA foreign_keys = ON")
             with _transaction(db):
                 self._migrate(db)
-            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError("database disk image is malformed")
+            return self._checked(db)
         except BaseException:
             db.close()
             raise
+
+    def _checked(self, db: sqlite3.Connection) -> sqlite3.Connection:
+        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("database disk image is malformed")
         return db
 
-    def _migrate(self, db: sqlite3.Connection) -> None:
+    def _migrated_copy(self, db: sqlite3.Connection) -> sqlite3.Connection:
+        """The file itself, or where it is older, a copy in memory that is not."""
+        if self._version(db) == len(_MIGRATIONS):
+            return db
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        db.backup(copy)
+        db.close()
+        self._migrate(copy)
+        return copy
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        """How many migrations the file has seen; 0 where nothing is in it."""
         (version,) = db.execute("PRAGMA user_version").fetchone()
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables >= {"run", "result"} and (version or tables):
+            raise BenchError(_NOT_OURS.format(self.path))
         if version > len(_MIGRATIONS):
             raise BenchError(
                 f"the history {self.path} was written by a newer bench (version {version}): update this one"
             )
-        for script in _MIGRATIONS[version:]:
+        return int(version)
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        for script in _MIGRATIONS[self._version(db) :]:
             for statement in script.split(";"):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
@@ -229,6 +268,12 @@ def _json(path: Path) -> dict[str, object]:
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return any(told in str(error) for told in ("not a database", "malformed", "disk image", "encrypted"))
+
+
+def _was_a_history(path: Path) -> bool:
+    """Does the schema still stand on the first page, whatever else is damaged? Nothing else is taken for ours."""
+    with path.open("rb") as file:
+        return b"CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT UNIQUE" in file.read(1 << 16)
 
 
 def _move_aside(path: Path) -> Path:
