@@ -1,7 +1,8 @@
 """A YAML file as a tree of nodes.
 
-The YAML is *composed*, never constructed: nodes carry their line numbers, aliases are not expanded (so a "billion
-laughs" file stays as small as it is), and no Python object is ever built from a tag.
+The YAML is *composed*, never constructed: nodes carry their line numbers, and no Python object is ever built from a
+tag. An alias is the node that it stands for, and that is read anew wherever it stands: a file whose aliases stand for
+more than any file may hold (a "billion laughs") is refused before it is read.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Document:
         if len(data) > MAX_BYTES:
             raise self.error(path, 1, "file", f"is larger than {MAX_BYTES} bytes; is it a {self.noun}?")
         try:
-            node = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
+            node = self._parsed(data.decode("utf-8"), path)
+            self._bound(node, path)
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             raise self.error(path, line, "file", "is not UTF-8; save it as UTF-8") from None
@@ -59,6 +61,41 @@ class Document:
             raise self.error(path, 1, "file", f"is not YAML: {str(error).splitlines()[0]}") from None
         except RecursionError:
             raise self.error(path, 1, "file", f"is nested too deeply to be a {self.noun}") from None
+        return node
+
+    def _parsed(self, text: str, path: str) -> yaml.Node:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+        except (ValueError, OverflowError) as error:
+            # PyYAML leaves it to chr() and int() to judge escapes (`"\UFFFFFFFF"`) and versions (`%YAML 1.1`).
+            problem = f"is not YAML: an escape or a version that is none ({error}); write the character itself"
+            raise self.error(path, loader.line + 1, "file", problem) from None
+        finally:
+            loader.dispose()
         if node is None:
             raise self.error(path, 1, "file", f"the file is empty; a {self.noun} is expected")
         return node
+
+    def _bound(self, root: yaml.Node, path: str) -> None:
+        """Refuse what is larger than a file may be once its aliases are written out, or has no end."""
+        sizes: dict[int, int] = {}
+
+        def size(node: yaml.Node) -> int:
+            known = sizes.get(id(node))
+            if known is not None:
+                return known
+            sizes[id(node)] = MAX_BYTES + 1  # until it is known; one that holds itself has no end
+            if isinstance(node, yaml.MappingNode):
+                result = 1 + sum(size(key) + size(value) for key, value in node.value)
+            elif isinstance(node, yaml.SequenceNode):
+                result = 1 + sum(size(item) for item in node.value)
+            else:
+                result = max(len(node.value), 1)
+            if result > MAX_BYTES:
+                problem = f"holds more than {MAX_BYTES} bytes once its aliases (`*name`) are written out; use fewer"
+                raise self.error(path, node.start_mark.line + 1, "file", problem)
+            sizes[id(node)] = result
+            return result
+
+        size(root)

@@ -17,6 +17,8 @@ from bench.settings.record import Record
 __all__ = ["Fields", "Flag", "Kind", "ListOf", "Named", "Number", "Place", "Some", "Text", "Whole"]
 
 _SCALARS = (":str", ":int", ":float", ":timestamp")
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+"""What escapes can put into a text (`"\\uD800"`), and no file name, process or output takes: NUL, half characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Text:
         """The text; a number is taken as it is written."""
         if not isinstance(node, yaml.ScalarNode) or not node.tag.endswith(_SCALARS):
             raise place.wrong(node, f"must be text, not {_shown(node)}")
-        value = str(node.value)
+        value = _text(node, place)
         if not value.strip():
             raise place.wrong(node, "must not be empty")
         if self.choices and value not in self.choices:
@@ -241,7 +243,15 @@ def _name(key: yaml.Node, place: Place) -> str:
     """The name as it is written: to YAML 1.1 `on:` is a truth value, to everybody else a name."""
     if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge" or not key.value.strip():
         raise place.wrong(key, f"must be text, not {_shown(key)}")
-    return str(key.value)
+    return _text(key, place)
+
+
+def _text(node: yaml.ScalarNode, place: Place) -> str:
+    """The text of a node, where it is one that can be written down again."""
+    value = str(node.value)
+    if found := _NO_TEXT.search(value):
+        raise place.wrong(node, f"holds {found[0]!r}, which is no character; write the one that is meant itself")
+    return value
 
 
 def _shown(node: yaml.Node) -> str:

@@ -97,6 +97,13 @@ def test_values_come_out_typed_with_the_lines_they_stand_on() -> None:
         ("word: red\nthis: x\nword: red", 3, "word", "twice"),
         ("word: red\nthis: x\ncolor: red", 3, "color", "is no field of this place"),
         ("word: red\nthis: x\n<<: {count: 1}", 3, "file", "must be text"),
+        ('word: red\nthis: "\\uD800"', 2, "this", r"holds '\ud800', which is no character"),
+        ('word: red\nthis: "a\\0b"', 2, "this", r"holds '\x00', which is no character"),
+        ('word: red\nthis: x\nnamed:\n  "a\\uDFFF": {}', 4, "named", r"holds '\udfff'"),
+        ('word: red\nthis: x\n"\\uD83D\\uDE00": 1', 3, "file", r"holds '\ud83d'"),
+        ('word: red\nthis: "\\UFFFFFFFF"', 2, "file", "is not YAML: an escape or a version"),
+        ('word: red\nthis: "\\U00110000"', 2, "file", "is not YAML: an escape or a version"),
+        ("%YAML 1." + "1" * 5000 + "\n---\nword: red\nthis: x", 1, "file", "is not YAML: an escape or a version"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_field_and_mend(text: str, line: int, field: str, says: str) -> None:
@@ -104,6 +111,29 @@ def test_a_mistake_is_named_with_its_line_field_and_mend(text: str, line: int, f
         read(text)
     assert (caught.value.line, caught.value.field) == (line, field), str(caught.value)
     assert says in str(caught.value)
+
+
+def test_aliases_stand_for_what_they_name() -> None:
+    record = read("word: red\nthis: &this x\nlist: [&one 1, *one]\nthings: [&thing {left: *this}, *thing]\n")
+    assert record.values["list"] == (1, 1)
+    assert [thing.text("left") for thing in record.records("things")] == ["x", "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("things: [&many {left: " + "x" * 100_000 + "}" + ", *many" * 20 + "]", 3),
+        ("list: &some [" + "1, " * 2000 + "1]\nnamed: [" + "*some, " * 600 + "]", 4),
+        ("things:\n- &k0 [x, x]\n" + "".join(f"- &k{n} [*k{n - 1}, *k{n - 1}]\n" for n in range(1, 40)), 23),
+        ("list: &a [1, *a]", 3),
+    ],
+)
+def test_aliases_that_stand_for_more_than_a_file_may_hold_are_refused_before_they_are_read(
+    text: str, line: int
+) -> None:
+    with pytest.raises(SettingsError, match=r"once its aliases .* are written out; use fewer") as caught:
+        read(f"word: red\nthis: x\n{text}")
+    assert (caught.value.line, caught.value.field) == (line, "file")
 
 
 @pytest.mark.parametrize("text", ["word: %s\nthis: x", "word: red\nthis: x\n? %s\n: 1", "word: red\nthis: x\nform: %s"])
