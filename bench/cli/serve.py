@@ -97,7 +97,7 @@ def _read(names: list[str]) -> dict[Path, bytes]:
 
 
 def _follow(timeline: Timeline) -> None:
-    """Print what happens as it happens, for ever."""
+    """Print what happens as it happens, for ever; clients' words are escaped where a terminal could not take them."""
     from bench.timeline import Deadline
 
     position = 0
@@ -107,7 +107,7 @@ def _follow(timeline: Timeline) -> None:
             position = entry.index + 1
             line = _told(entry)
             if line is not None:
-                print(f"{entry.at:10.3f} s  {line}", flush=True)
+                print(f"{entry.at:10.3f} s  {_printable(line)}", flush=True)
 
 
 def _told(entry: Entry) -> str | None:
@@ -134,3 +134,12 @@ def _told(entry: Entry) -> str | None:
         case "rejected":
             return f"{head} sent what is no HTTP request: {data['status']}"
     return None
+
+
+def _printable(text: str) -> str:
+    """Text with what cannot be printed here spelled out, as ``\\x1b``."""
+    import sys
+
+    text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

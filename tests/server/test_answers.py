@@ -273,6 +273,29 @@ def test_credentials_open_and_are_never_told(server: OtaServer, client: Client, 
     assert client.ask(release)[0].headers["WWW-Authenticate"].startswith(scheme)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "given"),
+    [
+        ("Digest", b"Digest username="),
+        ("Digest", b"Digest"),
+        ("Digest", b'Digest username="board", =, nonce'),
+        ("Digest", b'Digest username="board", uri="/app.bin", nonce="%s", cnonce="\xff"'),
+        ("Digest", b'Digest username="board", uri="/app.bin", nonce="%s", response="\xff"'),
+        ("Basic", b"Basic"),
+        ("Basic", b"Basic \xff"),
+    ],
+)
+def test_credentials_that_are_malformed_are_not_the_right_ones(
+    server: OtaServer, client: Client, scheme: str, given: bytes
+) -> None:
+    release = server.publish("/app.bin", b"image", Credentials(scheme=scheme))
+    challenge = client.ask(release)[0].headers["WWW-Authenticate"] or ""
+    given = given.replace(b"%s", challenge.partition('nonce="')[2].partition('"')[0].encode())
+    with client.raw(release) as peer:
+        peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\nAuthorization: " + given + b"\r\n\r\n")
+        assert peer.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+
 def test_urllib_answers_the_digest_too(server: OtaServer, client: Client) -> None:
     release = server.publish("/app.bin", b"image", Credentials(scheme="Digest", user="u", password="p"))
     url = release.url.replace("u:p@", "")

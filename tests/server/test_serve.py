@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -113,6 +114,30 @@ def test_faults_fire_and_are_told(tmp_path: Path) -> None:
             fetch(url, ca)
         assert caught.value.code == 404
         caught.value.close()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("utf-8", "GET /é\\x1b[2J \\udcff"), ("ascii", "GET /\\xe9\\x1b[2J \\udcff")]
+)
+def test_what_cannot_be_printed_is_told_escaped_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, told: str
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", f"{encoding}:strict")
+    file = tmp_path / "app.bin"
+    file.write_bytes(b"x")
+    with serving(tmp_path, str(file)) as (process, (url,), ca):
+        parts = urlsplit(url)
+        context = ssl.create_default_context(cafile=ca)
+        with (
+            socket.create_connection((parts.hostname, parts.port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as peer,
+        ):
+            peer.sendall(b"GET /%C3%A9%1B[2J HTTP/1.1\r\nHost: x\r\nRange: \xff\r\n\r\n")
+            assert peer.recv(4096).startswith(b"HTTP/1.1 404 ")
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        assert lines[1].endswith(f"{told}\n")
+        assert fetch(url, ca) == b"x"
 
 
 def test_the_wrong_certificate_is_on_the_port_asked_for(tmp_path: Path) -> None:

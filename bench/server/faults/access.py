@@ -60,9 +60,13 @@ class Credentials(Fault):
 
     def _right(self, given: str, asked: Asked) -> bool:
         if self.scheme == "Basic":
-            wanted = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            return hmac.compare_digest(given.strip().encode(), wanted.encode())
-        return self._right_digest(parse_keqv_list([part for part in parse_http_list(given) if "=" in part]), asked)
+            wanted = base64.b64encode(f"{self.user}:{self.password}".encode())
+            return hmac.compare_digest(_bytes(given.strip()), wanted)
+        parts = [part for part in parse_http_list(given) if "=" in part]
+        # parse_keqv_list raises IndexError for `name=` with nothing behind it, which is no parameter (RFC 9110, 11.2).
+        if not all(part.partition("=")[2] for part in parts):
+            return False
+        return self._right_digest(parse_keqv_list(parts), asked)
 
     def _right_digest(self, given: dict[str, str], asked: Asked) -> bool:
         """RFC 7616, section 3.4.1."""
@@ -73,7 +77,7 @@ class Credentials(Fault):
         second = _md5(f"{asked.method}:{uri}")
         middle = ":".join(given.get(name, "") for name in ("nc", "cnonce", "qop"))
         wanted = _md5(f"{first}:{self._nonce}:{middle}:{second}")
-        return hmac.compare_digest(given.get("response", "").encode(), wanted.encode())
+        return hmac.compare_digest(_bytes(given.get("response", "")), wanted.encode())
 
 
 @dataclass(frozen=True)
@@ -108,4 +112,9 @@ class Token(Fault):
 
 
 def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5(_bytes(text), usedforsecurity=False).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """What a client sent, as it came: it need not have been UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
