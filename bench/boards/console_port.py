@@ -62,6 +62,10 @@ class Away:
         return {"port": self.port, "back_as": self.back_as, "seconds": self.seconds}
 
 
+class _Gone(BoardLost):
+    """The port is gone, in words that name it."""
+
+
 class ConsolePort:
     """A serial port held open; `feed` is called with bytes as they come, from the reader's thread.
 
@@ -125,7 +129,7 @@ class ConsolePort:
     def lost(self) -> BoardLost | None:
         """Why nothing more will be heard of the board; None while it is there, or away for a moment."""
         with self._state:
-            return None if self._cause is None else self._gone(str(self._cause))
+            return None if self._cause is None else self._loss(self._cause)
 
     def write(self, data: bytes) -> None:
         """Type on the console, once the port is back where it is away. Raises `BoardLost` when the port is gone."""
@@ -158,7 +162,7 @@ class ConsolePort:
                 raise BoardLost(f"the port {self._name} is not open")
             self._state.wait_for(lambda: self._port is not None or self._cause is not None or self._done.is_set())
             if self._cause is not None:
-                raise self._gone(str(self._cause)) from self._cause
+                raise self._loss(self._cause) from self._cause
             if self._port is None:
                 raise BoardLost(f"the port {self._name} is not open")
             return self._port
@@ -174,7 +178,9 @@ class ConsolePort:
         except (serial.SerialException, OSError) as error:
             if error.errno in _NO_LINES:
                 raise BenchError(f"the port {self._name} has no RTS to reset by; {_OTHER_RESET}") from error
-            if self._home is None or not self._left(port):
+            # The reader types too, when it is asked for something: it cannot wait for itself to find the port gone.
+            reads = threading.current_thread() is self._reader
+            if self._home is None or reads or not self._left(port):
                 raise self._gone(f"{when}: {error}") from error
             back = self._open_port()
             if again:
@@ -186,10 +192,14 @@ class ConsolePort:
     def _left(self, port: serial.Serial) -> bool:
         """Does the reader find, too, that this port has gone away? It does so at its next read."""
         with self._state:
-            return self._state.wait_for(lambda: self._port is not port, timeout=self._limit)
+            self._state.wait_for(lambda: self._port is not port or self._done.is_set(), timeout=self._limit)
+            return self._port is not port
 
-    def _gone(self, why: str) -> BoardLost:
-        return BoardLost(f"the port {self._name} is gone: {why}")
+    def _gone(self, why: str) -> _Gone:
+        return _Gone(f"the port {self._name} is gone: {why}")
+
+    def _loss(self, cause: Exception) -> _Gone:
+        return _Gone(str(cause)) if isinstance(cause, _Gone) else self._gone(str(cause))
 
     # -- the reader
 
@@ -219,16 +229,24 @@ class ConsolePort:
                 try:
                     back = self._wait_until_back(port, error)
                 except (BenchError, OSError) as cause:
-                    self._set(None, cause)
-                    if self._when_lost is not None:
-                        self._when_lost(self._gone(str(cause)))
+                    self._lose(cause)
                     return
                 if back is None:
                     return
                 port = back
             else:
-                if data:
-                    self._feed(data)
+                try:
+                    if data:
+                        self._feed(data)
+                except (BenchError, OSError) as cause:  # who is fed may type, and the port be gone at that
+                    self._lose(cause)
+                    return
+
+    def _lose(self, cause: Exception) -> None:
+        """Nothing more will be heard of the board: whoever waits for it is told."""
+        self._set(None, cause)
+        if self._when_lost is not None:
+            self._when_lost(self._loss(cause))
 
     def _wait_until_back(self, port: serial.Serial, error: Exception) -> serial.Serial | None:
         """The port opened anew; None where the console is to end before it is there.

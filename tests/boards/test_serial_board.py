@@ -18,6 +18,7 @@ from bench.boards.console_port import Away, ConsolePort
 from bench.boards.drivers import SerialBoard, VirtualBoard
 from bench.boards.drivers.console import console_of
 from bench.boards.lease import FOLDER_VARIABLE, Lease, Owner, lease_folder
+from bench.boards.opening import open_port
 from bench.boards.ports import SysfsPorts
 from bench.console import Console
 from bench.errors import BenchError, BoardBusy, BoardLost
@@ -181,9 +182,55 @@ def test_a_bare_mac_is_looked_for_at_bridges_that_nobody_uses(
         with lease("1-4") as free:
             assert free.take()
         assert asked == ["silent", OTHER_MAC, MAC]
-        with pytest.raises(BoardLost, match=r"USB0: no answer; .*USB2: in use, not asked; .*USB9: in use, not asked"):
+        with pytest.raises(BoardBusy, match=r"USB0: no answer; .*USB2: in use, not asked; .*USB9: in use, not asked"):
             at(tree, desk(mac="00:00:00:00:00:00"), ask_mac=ask).__enter__()
         assert asked[3:] == ["silent", OTHER_MAC, MAC]
+
+
+@pytest.fixture
+def bridges(tree: UsbTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Two bridges, by their nodes, and what stands behind them; leases are in a folder of the test's own."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "leases"))
+    with ExitStack() as stack:
+        macs = {}
+        for number, mac in enumerate((OTHER_MAC, "silent")):
+            one = Terminal()
+            stack.callback(one.close)
+            macs[str(tree.plug(f"ttyUSB{number}", one.path, usb=UsbIds.bridge(), location=f"1-{number + 1}"))] = mac
+        yield macs
+
+
+def test_a_bare_mac_that_no_bridge_has_is_a_lost_board(tree: UsbTree, bridges: dict[str, str]) -> None:
+    def ask(port: str) -> str:
+        if bridges[port] == "silent":
+            raise BoardLost("no answer")
+        return bridges[port]
+
+    with pytest.raises(BoardLost, match=rf"no chip with the MAC {MAC}; .*USB0: {OTHER_MAC}; .*USB1: no answer"):
+        at(tree, desk(mac=MAC), ask_mac=ask).__enter__()
+
+
+def test_a_bare_mac_waits_for_a_bridge_in_use_and_resets_no_other_board_again(
+    tree: UsbTree, bridges: dict[str, str]
+) -> None:
+    asked = []
+
+    def ask(port: str) -> str:
+        asked.append(bridges[port])
+        if bridges[port] == "silent":
+            raise BoardBusy("held by a process of another user, which only the opening tells")
+        return bridges[port]
+
+    board = at(tree, desk(mac=MAC), ask_mac=ask)
+    for _ in range(2):
+        with pytest.raises(BoardBusy, match=rf"no chip with the MAC {MAC}; .*{OTHER_MAC}; .*USB1: in use, not asked"):
+            board.__enter__()
+    assert asked == [OTHER_MAC, "silent", "silent"]
+    silent = next(port for port, mac in bridges.items() if mac == "silent")
+    bridges[silent] = MAC
+    with board:
+        assert board.port == silent
+    assert asked[3:] == [MAC]
 
 
 # -- somebody else's
@@ -217,6 +264,16 @@ def test_a_port_that_another_process_has_open_is_busy(tree: UsbTree, terminal: T
         with at(tree, desk(mac=MAC), arrival=20.0) as board:
             assert board.port.endswith("ttyACM0")
         ended.join()
+
+
+def test_a_port_that_only_the_opening_finds_taken_is_busy_as_well(tree: UsbTree, terminal: Terminal) -> None:
+    """As other users' processes are, which /proc does not show. This process's own are not looked for there either."""
+    tree.plug("ttyUSB0", terminal.path, usb=UsbIds.bridge())
+    with (
+        open_port(terminal.path, baud=115200, timeout=0.1),
+        pytest.raises(BoardBusy, match="is held by another process, which only its user or root can see"),
+    ):
+        at(tree, desk(usb=UsbIdentity(location="1-2"), mac=MAC)).__enter__()
 
 
 # -- the port leaves and returns
@@ -305,6 +362,28 @@ def test_what_is_typed_while_the_port_is_away_waits_for_it(tree: UsbTree, termin
         port.write(b"after")
         wait_until(lambda: terminal.read() == b"after", "what was typed after")
     assert len(gone) == 1
+
+
+def test_a_port_that_goes_when_the_board_is_answered_is_a_lost_board_at_once(tree: UsbTree) -> None:
+    """As where Wi-Fi credentials are typed: what answers the console does so in the thread that reads it."""
+    terminal, stop, lost = Terminal(), threading.Event(), list[BoardLost]()
+    tree.plug("ttyACM0", terminal.path, usb=NATIVE)
+
+    def answer(_data: bytes) -> None:
+        tree.unplug("ttyACM0")
+        terminal.close()
+        port.write(b"an answer")
+
+    with (
+        at(tree, desk(mac=MAC)) as board,
+        console_of(board, answer, lost=lost.append, away_limit=60.0) as port,
+    ):
+        terminal.write(b"a question", stop)
+        wait_until(lambda: bool(lost), "the loss")
+        assert str(lost[0]) == str(port.lost)
+        with pytest.raises(BoardLost, match=r"^the port \S+ttyACM0 is gone: while the bench typed: "):
+            expect_loss(port)
+    assert no_console_left()
 
 
 def test_a_line_that_breaks_off_is_not_joined_with_what_comes_after(tree: UsbTree, terminal: Terminal) -> None:
