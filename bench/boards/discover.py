@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.boards.board import CHIPS
 from bench.boards.identify import Identity, identify
 from bench.boards.ports import Port, holders
-from bench.errors import BoardLost
+from bench.errors import BenchError
 
 __all__ = ["Discovered", "discover", "entry"]
 
@@ -35,7 +35,7 @@ def discover(
             continue
         try:
             yield Discovered(port, ask(port.device))
-        except BoardLost as error:
+        except BenchError as error:  # silent, in use as only the opening tells, or not to be opened by this user
             yield Discovered(port, None, str(error))
 
 

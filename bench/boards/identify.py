@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
 import serial
 from esptool.cmds import detect_chip, detect_flash_size  # type: ignore[import-untyped]  # esptool ships no types
+from esptool.loader import ESPLoader  # type: ignore[import-untyped]  # as above
 from esptool.util import FatalError  # type: ignore[import-untyped]  # as above
 
+from bench.boards.opening import complaint
 from bench.boards.reset import pulse_enable
 from bench.errors import BoardLost
 
@@ -38,14 +41,13 @@ def identify(port: str, *, baud: int = 115200, attempts: int = 3) -> Identity:
         attempts: how often it is reset into download mode before it counts as silent; about a second each
 
     Raises:
+        BoardBusy: somebody else has the port
         BoardLost: the port cannot be opened, or nothing there answers as an ESP chip does
+        BenchError: the port may not be opened
     """
     told = StringIO()
     with redirect_stdout(told):  # esptool prints its progress; what matters of it goes into the error
-        try:
-            chip = detect_chip(port, baud, connect_attempts=attempts)
-        except (FatalError, serial.SerialException, OSError) as error:
-            raise BoardLost(f"{port}: {error}") from error
+        chip = _detected(port, baud, attempts)
         try:
             major, minor = chip.get_major_chip_version(), chip.get_minor_chip_version()
             mac = ":".join(f"{byte:02x}" for byte in chip.read_mac())
@@ -58,3 +60,19 @@ def identify(port: str, *, baud: int = 115200, attempts: int = 3) -> Identity:
                 pulse_enable(chip._port)
             with suppress(serial.SerialException, OSError):  # gone already
                 chip._port.close()
+
+
+def _detected(port: str, baud: int, attempts: int) -> Any:
+    """esptool's object for the chip. It gets an open port, to tell what fails at the opening from what fails later."""
+    try:
+        opened = ESPLoader(port, baud)._port
+    except (FatalError, serial.SerialException, OSError) as error:
+        raise complaint(port, error) from error
+    try:
+        return detect_chip(opened, baud, connect_attempts=attempts)
+    except (FatalError, serial.SerialException, OSError) as error:
+        opened.close()
+        raise BoardLost(f"{port}: {error}") from error
+    except BaseException:
+        opened.close()
+        raise

@@ -154,9 +154,10 @@ class Lab:
         assert self._held is not None, "no board was taken"
         name = self._held.board.name
         wait = _Wait(name, 0.0 if name in self._waited_in_vain else self._patience, self._tell)
+        attachment = attach(self._held.board)
         while self._attachment is None:
             try:
-                self._attachment = self._held.stack.enter_context(attach(self._held.board))
+                self._attachment = self._held.stack.enter_context(attachment)
                 self._held.stack.callback(self._detached)
             except BoardLost as error:
                 self.set_aside(str(error))

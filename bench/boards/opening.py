@@ -51,8 +51,16 @@ def open_port(device: str, *, baud: int, timeout: float, fresh: bool = True) -> 
         raise complaint(device, error) from error
 
 
-def complaint(device: str, error: OSError) -> BenchError:
-    """What it means that a port could not be opened, and the mend."""
+def complaint(device: str, error: Exception) -> BenchError:
+    """What it means that a port could not be opened, and the mend.
+
+    esptool's `FatalError` says no more than that; why is told by what it was raised for.
+    """
+    cause = error if isinstance(error, OSError) else error.__context__
+    return _complaint(device, cause if isinstance(cause, OSError) else OSError(str(error)))
+
+
+def _complaint(device: str, error: OSError) -> BenchError:
     if "://" in device:
         return BoardBusy(str(error)) if error.errno in _BUSY else BoardLost(f"{device} cannot be opened: {error}")
     if error.errno in _BUSY:

@@ -23,7 +23,7 @@ from bench.boards.identify import Identity
 from bench.boards.machine import Machine
 from bench.boards.ports import Port
 from bench.builds import Build, VirtualBuild, write_build
-from bench.errors import BoardLost
+from bench.errors import BenchError, BoardBusy, BoardLost
 from bench.server import Authority
 from tests.ota.rig import flash
 
@@ -189,10 +189,11 @@ def test_a_board_is_called_by_what_stays(port: Port, line: str) -> None:
     assert list(BoardsFile.parse(b"boards:\n" + text.encode()).boards) == ["esp32s3-f5a4-2"]
 
 
-def test_one_silent_port_does_not_end_the_discovery() -> None:
+@pytest.mark.parametrize("kind", [BoardLost, BoardBusy, BenchError])
+def test_one_port_that_tells_nothing_does_not_end_the_discovery(kind: type[BenchError]) -> None:
     def ask(port: str) -> Identity:
         if port == "/dev/a":
-            raise BoardLost("/dev/a: no serial data received")
+            raise kind("/dev/a: no serial data received")
         return Identity("esp32c3", "v0.4", "01:02:03:04:05:06", "4MB")
 
     first, second = discover([Port("/dev/a"), Port("/dev/b")], ask=ask)

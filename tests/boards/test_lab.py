@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.boards.board import Board
+from bench.boards.drivers import Rfc2217Board
 from bench.boards.lab import Lab, LostBoards, PoolLost
 from bench.boards.lease import Lease, Owner
 from bench.boards.select import Pool
@@ -20,6 +22,7 @@ def remote(name: str, port: int) -> Board:
 
 LEFT, RIGHT, OTHER = remote("left", 1), remote("right", 2), remote("other", 3)
 BOTH, ALONE = Pool("esp32c3", (LEFT, RIGHT)), Pool("other", (OTHER,))
+MAC = "34:85:18:0a:0b:0c"
 MODEL = Board(name="model", chip="esp32c3", driver="virtual")
 
 
@@ -123,6 +126,31 @@ def test_a_model_by_its_name_is_for_everybody_and_one_by_a_tag_for_one(tmp_path:
         ours.take(tagged)
         with pytest.raises(BoardBusy):
             theirs.take(tagged)
+
+
+def test_a_board_that_only_its_driver_knows_to_be_busy_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one driver for the whole wait: what that has found out it need not ask again."""
+    asked: list[str] = []
+
+    def ask(port: str) -> str:
+        asked.append(port)
+        if len(asked) < 3:
+            raise BoardBusy("another process has it")
+        return MAC
+
+    drivers: list[Rfc2217Board] = []
+
+    def attached(board: Board) -> Rfc2217Board:
+        drivers.append(Rfc2217Board(board, ask_mac=ask))
+        return drivers[-1]
+
+    monkeypatch.setattr("bench.boards.lab.attach", attached)
+    with lab(tmp_path, patience=20.0) as ours:
+        ours.take(Pool("other", (replace(OTHER, mac=MAC),)))
+        assert ours.attach() is drivers[0]
+    assert (len(drivers), len(asked)) == (1, 3)
 
 
 def test_a_board_is_attached_once_and_detached_before_its_lease_ends(tmp_path: Path) -> None:

@@ -157,6 +157,20 @@ def test_a_second_client_of_ser2net_is_told_that_the_board_is_busy(model: Virtua
             pass
 
 
+@needs_ser2net
+def test_it_is_busy_as_well_where_its_mac_is_to_be_compared(model: VirtualBoard, tmp_path: Path) -> None:
+    with ser2net(tmp_path, model.url) as url:
+        named = Rfc2217Board(remote(url, mac=MAC))
+        with (
+            Rfc2217Board(remote(url)) as board,
+            console_of(board, lambda _data: None),
+            pytest.raises(BoardBusy, match="another client is connected"),
+        ):
+            named.__enter__()
+        with named:
+            pass
+
+
 def test_a_server_that_says_nothing_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, number = silent.getsockname()

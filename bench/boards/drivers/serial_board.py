@@ -32,6 +32,8 @@ __all__ = ["SerialBoard"]
 _LOOK_AGAIN = 0.05
 """Seconds between two looks for a board that is not there yet, or is held by somebody."""
 
+_IN_USE = "in use, not asked"
+
 ARRIVAL = 5.0
 """Seconds for the port to be there and free: it may be in the middle of a reset, or ModemManager be probing it."""
 
@@ -66,6 +68,8 @@ class SerialBoard:
         self._home: Home | None = None
         # The lease of a port that was found by asking its chip: who leased the board by its MAC has not leased that.
         self._claims = ExitStack()
+        # Whoever is told that the board is busy enters again and again; each question resets a board of somebody.
+        self._others: dict[Port, str] = {}
 
     @property
     def port(self) -> str:
@@ -138,28 +142,44 @@ class SerialBoard:
             )
 
     def _by_asking(self) -> Port:
-        """The bridge whose chip says that it has the MAC; bridges that somebody uses are left alone."""
-        told = []
+        """The bridge whose chip says that it has the MAC; bridges that somebody uses are left alone.
+
+        Raises:
+            BoardBusy: it may be behind one that somebody uses
+            BoardLost: it is behind none of them
+        """
+        told, in_use = [], False
         for port in self._ports():
             if not port.usb or port.native:
                 continue
             with ExitStack() as asked:
                 if holders(port.device) or not asked.enter_context(self._lease(port)).take():
-                    told.append(f"{port.device}: in use, not asked")
-                    continue
-                try:
-                    mac = self._ask_mac(port.device)
-                except BenchError:
-                    told.append(f"{port.device}: no answer")
-                    continue
+                    mac = _IN_USE
+                else:
+                    mac = self._asked(port)
                 if mac == self.board.mac:
                     self._claims.push(asked.pop_all())
                     return port
+                in_use = in_use or mac == _IN_USE
                 told.append(f"{port.device}: {mac}")
-        raise BoardLost(
+        raise (BoardBusy if in_use else BoardLost)(
             f"{self.board.name}: no chip with the {sought(self.board)}; {self._listed()}; asked at bridges: "
             + ("; ".join(told) or "none")
         )
+
+    def _asked(self, port: Port) -> str:
+        """The MAC of the chip at a bridge, or in words why it is not known; asked again only where it is not."""
+        if port not in self._others:
+            try:
+                mac = self._ask_mac(port.device)
+            except BoardBusy:
+                return _IN_USE
+            except BenchError:
+                return "no answer"
+            if mac == self.board.mac:
+                return mac
+            self._others[port] = mac
+        return self._others[port]
 
     def _lease(self, port: Port) -> Lease:
         """The lease of whatever board stands at a port, which may be somebody else's."""

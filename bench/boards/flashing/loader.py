@@ -291,5 +291,4 @@ def _open(board: Board, port: str, baud: int) -> Any:
     try:
         return CHIP_DEFS[board.chip](port, baud)
     except (FatalError, serial.SerialException, OSError) as error:
-        cause = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise complaint(port, cause if isinstance(cause, OSError) else OSError(str(error))) from error
+        raise complaint(port, error) from error
