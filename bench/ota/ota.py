@@ -15,7 +15,7 @@ from typing import Protocol
 from bench.boards.drivers import Supply
 from bench.console import Attempt
 from bench.errors import BenchError, ExpectationFailed, Inexpressible
-from bench.flash import OtaData
+from bench.flash import OtaData, OtaImgState
 from bench.ota.asked import Asked
 from bench.ota.dialect import Dialect
 from bench.ota.draft import Draft
@@ -50,6 +50,9 @@ __all__ = ["Device", "Ota"]
 
 _BACK_AGAIN = 30.0
 """Seconds for the ROM to speak, or the port to return, once the supply is back."""
+
+_GLANCE = 0.25
+"""Seconds between two looks at a state in flash: what changes it need not say so."""
 
 
 class Device(Protocol):
@@ -269,8 +272,7 @@ class Ota:
         """An update that must succeed: from the waiting application to the new version, confirmed and waiting."""
         self.start(draft)
         self.expect_boot_after_update(version=version)
-        self.wait_until_ready()
-        self.expect_verdict("updated")
+        self._settled()
 
     def power_cycle(self) -> None:
         """Take the power where it is still there, and give it back; the board's ROM must say that it had lost it."""
@@ -430,7 +432,10 @@ class Ota:
         expect_absent(self.timeline, *self._dialect.put_absent(*matchers), after=self._following.started)
 
     def expect_updated(self, *, version: str) -> None:
-        """The boot partition was switched, the other slot booted, and it is the new version."""
+        """The boot partition was switched, the other slot booted, and it is the new version, which is there to stay.
+
+        Firmware with rollback must have confirmed itself: an image that is still on trial is gone with the next reset.
+        """
         target = self._next_slot()
         switch = self._switch(target)
         if switch is not None:
@@ -438,8 +443,7 @@ class Ota:
         else:
             self._wait_for_success(self._dialect.success)
         self._boot_of_update(target, version)
-        self._ready()
-        self.expect_verdict("updated")
+        self._settled()
 
     def expect_refused(self, because: str, *, erased: bool = False) -> None:
         """The attempt ends with the line that decides it, and leaves the board as it was.
@@ -510,6 +514,32 @@ class Ota:
             raise ExpectationFailed(f"{slot} is {found!r} in otadata, and not {state!r}")
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _settled(self) -> None:
+        """The new version waits for the next update, and no reset takes it back."""
+        self._ready()
+        if "rollback" in self.firmware.abilities:
+            self._off_trial()
+        self.expect_verdict("updated")
+
+    def _off_trial(self) -> None:
+        """The running slot is not PENDING_VERIFY, or ceases to be; some confirm themselves after their prompt.
+
+        The flash of a board that must be restarted for it is not read: that would roll back what is still on trial.
+        What the application says must do there, and one that says nothing is not judged.
+        """
+        deadline, slot = Deadline(self._following.patience), self.running_slot
+        if self._flash.disturbs:
+            if self._dialect.confirmed is not None and self._running is not None:
+                self.timeline.wait(self._dialect.confirmed, deadline, after=self._running.index)
+            return
+        while self._flash.states()[slot][0] == OtaImgState.PENDING_VERIFY:
+            if deadline.expired or self.timeline.closed:
+                raise ExpectationFailed(
+                    f"{slot} is still PENDING_VERIFY in otadata: version {self.running_version} has not confirmed "
+                    f"itself within {deadline}, and the next reset takes the update back"
+                )
+            self.timeline.next_entries(len(self.timeline), Deadline(min(_GLANCE, deadline.remaining())))
 
     def _boot_of_update(self, target: str, version: str) -> Entry:
         """The boot with which an attempt has succeeded: nothing came before it that was forbidden."""

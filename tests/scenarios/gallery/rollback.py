@@ -49,6 +49,7 @@ EXHIBITS = (
             "ota_1 is <OtaImgState.PENDING_VERIFY: 1> in otadata": (
                 "test_rollback::test_a_confirmed_update_survives_a_reset",
             ),
+            "ota_1 is still PENDING_VERIFY in otadata": ("test_update::test_update_to_a_newer_version",),
         },
     ),
     shows(
@@ -61,6 +62,10 @@ EXHIBITS = (
             ),
             "expected said(tag='serial_ota', text='App is valid, rollback cancelled successfully')": (
                 "test_serial_update::test_the_new_image_confirms_itself",
+            ),
+            "ota_1 is still PENDING_VERIFY in otadata": (
+                "test_update::test_update_to_a_newer_version",
+                "test_serial_update::test_an_image_that_arrives_whole_is_booted",
             ),
         },
     ),
