@@ -52,6 +52,7 @@ def made(
     folder: Path,
     did: Iterable[Did],
     *,
+    families: Iterable[str] = FAMILIES,
     partial: Iterable[str] = (),
     lost: Iterable[tuple[str, str]] = (),
     uncollected: Iterable[tuple[str, str]] = (),
@@ -63,7 +64,7 @@ def made(
     folder.mkdir(parents=True)
     planned = [Planned(one.id, one.name, one.family, one.marks, one.board, one.selected) for one in did]
     pools = {name: [board] for name, board in BOARDS.items() if name in {one.board for one in did}}
-    write_plan(folder, planned, families=FAMILIES, partial=partial, pools=pools)
+    write_plan(folder, planned, families=families, partial=partial, pools=pools)
     for one in did:
         for outcome in one.attempts:
             note_attempt(folder, one.id, outcome)

@@ -129,17 +129,20 @@ LACKS = {
         UPDATE.replace("family: update", "mark: needs(power_cut)"),
         [*SOUND, Did("test_bad", attempts=["skipped"], marks=("needs(power_cut)",)), Did("test_ok", marks=("soak",))],
         "2: update.test_bad on desk: skipped; a skip is no pass: enable it, or waive it",
+        {"families": ["update"]},
     ),
     "a mark that nothing has": Lack(
         UPDATE.replace("family: update", "mark: needs(power_cat)"),
         [Did("test_one", marks=("needs(power_cut)",))],
         "2: no mark fits 'needs(power_cat)' (did you mean 'needs(power_cut)'?); mend the rule, or collect what it is "
         "about",
+        {"families": ["update"]},
     ),
     "a scenario": Lack(
         UPDATE.replace("family: update", "scenario: ['test_o?e', test_gone]"),
         SOUND,
         "2: no scenario fits 'test_gone' (did you mean 'update.test_one'?); mend the rule, or collect what it is about",
+        {"families": ["update"]},
     ),
     "a family that there is not": Lack(
         UPDATE.replace("family: update", "family: [update, updat]"),
@@ -241,6 +244,39 @@ def test_all_families_are_those_that_there_are_and_not_only_the_collected(tmp_pa
     ]
 
 
+CUT = [Did("test_cut_1", marks=("needs(power_cut)",))]
+"""What was collected of a module in which there may be a test_cut_2."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "missed"),
+    [
+        ('scenario: "test_cut_*"', ["rollback", "tls", "update"]),
+        ('scenario: "*"', ["rollback", "tls", "update"]),
+        ('scenario: "?est_cut_1"', ["rollback", "tls", "update"]),
+        ('scenario: "*.test_cut_1"', ["rollback", "tls", "update"]),
+        ('scenario: "up?a*.test_cut_1"', ["update"]),
+        ('scenario: "update.*"', ["update"]),
+        ("scenario: update.test_cut_1", []),
+        ("scenario: test_cut_1", []),
+        ("mark: needs(power_cut)", ["rollback", "tls", "update"]),
+        ('mark: "needs(*)"', ["rollback", "tls", "update"]),
+        ("family: update", ["update"]),
+        ('family: "*"', ["rollback", "tls", "update"]),
+    ],
+)
+def test_what_a_rule_may_be_about_and_nobody_has_seen_is_missed(rule: str, missed: list[str], tmp_path: Path) -> None:
+    policy = UPDATE.replace("family: update", rule)
+    alone = verdict(made(tmp_path / "alone", CUT), policy)
+    expected = [f"nothing of the family {name} was collected" for name in missed if name != "update"]
+    assert [line.problem for line in alone.unmet] == expected
+    others = [Did("test_x", family=name) for name in ("rollback", "tls")]
+    parts = verdict(made(tmp_path / "parts", [*CUT, *others], partial=["update", "tls", "rollback"]), policy)
+    seen = [line.problem for line in parts.unmet if line.scenario == ""]
+    assert seen == [f"only a part of the family {name} was collected" for name in missed]
+    assert verdict(made(tmp_path / "whole", CUT, families=["update"]), policy).met
+
+
 def test_a_failure_on_one_of_two_boards_of_a_chip_is_a_failure(tmp_path: Path) -> None:
     run = made(tmp_path / "run", [*SOUND, Did("test_one", "second-s3", attempts=["failed"])])
     found = verdict(run, LENIENT)
@@ -280,6 +316,7 @@ def test_a_waiver_covers_its_scenarios_and_says_whose_it_is(tmp_path: Path) -> N
 def test_a_scenario_is_named_with_or_without_its_family(pattern: str, covers: bool, tmp_path: Path) -> None:
     run = made(tmp_path / "run", [*SOUND[1:], Did("test_one", attempts=["failed"])])
     assert verdict(run, UPDATE + WAIVED.format(until="2027-01-01").replace("test_one", pattern)).met is covers
+    run = made(tmp_path / "named", [*SOUND[1:], Did("test_one", attempts=["failed"])], families=["update"])
     named = verdict(run, LENIENT.replace("family: update", f'scenario: "{pattern}"'))
     assert [line.scenario for line in named.unmet] == (["update.test_one"] if covers else [""])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from bench.report.gate.policy import Policy, Rule, Waiver, fits, is_one_of
 from bench.report.gate.record import NOT_SELECTED, RunRecord, Trial
@@ -142,7 +143,7 @@ def _counts(rule: Rule, trial: Trial) -> bool:
 def _of_rule(rule: Rule, run: RunRecord) -> Iterator[_Missing]:
     trials = [trial for trial in run.trials if _subject(rule, trial)]
     names = sorted({(trial.family, trial.name) for trial in trials})
-    yield from map(_unwaivable, _unknown(rule, run, trials))
+    yield from map(_unwaivable, _unknown(rule, run))
     if names and len(names) < rule.least:
         told = f"the rule is about {len(names)} scenarios, and must be about at least {rule.least}"
         yield _unwaivable(_plain(rule.line, told, "collect them all: name the folder of scenarios, and no part of it"))
@@ -162,7 +163,7 @@ def _unwaivable(line: Line) -> _Missing:
     return _Missing(line, "", "", "")
 
 
-def _unknown(rule: Rule, run: RunRecord, trials: Sequence[Trial]) -> Iterator[Line]:
+def _unknown(rule: Rule, run: RunRecord) -> Iterator[Line]:
     """Patterns that fit nothing, and families of which not all is known."""
     if rule.by == "mark":
         known = sorted({mark for trial in run.trials for mark in trial.marks})
@@ -172,15 +173,30 @@ def _unknown(rule: Rule, run: RunRecord, trials: Sequence[Trial]) -> Iterator[Li
         if not any(fits(name, (pattern,)) or (rule.by == "scenario" and is_one_of(name, (pattern,))) for name in known):
             told = f"no {rule.by} fits {pattern!r}{_meant(pattern, known)}"
             yield _plain(rule.line, told, "mend the rule, or collect what it is about")
-    if rule.by != "family":
-        return
-    collected = {trial.family for trial in trials}
-    for family in run.families:
-        if fits(family, rule.patterns) and family not in collected:
+    collected = {trial.family for trial in run.trials}
+    for family in sorted({*run.families, *collected}):
+        if not _may_be_about(rule, family):
+            continue
+        if family not in collected:
             yield _plain(rule.line, f"nothing of the family {family} was collected", f"run test_{family}.py too")
-        elif family in collected & run.partial:
+        elif family in run.partial:
             told = f"only a part of the family {family} was collected"
             yield _plain(rule.line, told, f"run test_{family}.py as a whole")
+
+
+def _may_be_about(rule: Rule, family: str) -> bool:
+    """May the rule be about scenarios of this family that nobody has seen? Not where it names each in full."""
+    if rule.by == "mark":
+        return True
+    if rule.by == "family":
+        return fits(family, rule.patterns)
+    open_ended = [pattern for pattern in rule.patterns if set(pattern) & set("*?")]
+    return any(_can_begin(pattern, f"{family}.") or _can_begin(pattern, "test") for pattern in open_ended)
+
+
+def _can_begin(pattern: str, text: str) -> bool:
+    """Does the pattern fit something that begins with this text?"""
+    return any(fnmatchcase(text, pattern[:end]) for end in range(1, len(pattern) + 1))
 
 
 def _meant(pattern: str, known: Sequence[str]) -> str:
