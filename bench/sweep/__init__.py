@@ -8,7 +8,7 @@ booted, judged, and updated once more (`Checker`). `sweep` does so for all cuts,
 from __future__ import annotations
 
 from bench.sweep.cuts import Cut, cuts_of, parse_cuts
-from bench.sweep.judge import Broken, Checker, Outcome
+from bench.sweep.judge import Broken, Checker, Offer, Outcome
 from bench.sweep.power_sweep import PowerSweep
 from bench.sweep.record import Operation, Recording, record
 from bench.sweep.stories import STORIES, Story, story_named
@@ -20,6 +20,7 @@ __all__ = [
     "Checker",
     "Cut",
     "Finding",
+    "Offer",
     "Operation",
     "Outcome",
     "PowerSweep",

@@ -16,17 +16,38 @@ from bench.console import Boot, ConsoleReader
 from bench.errors import BenchError, FormatError
 from bench.flash import OtaData, Partition
 from bench.flash.emul_efuse import emulated_efuses
+from bench.flash.nvs import Nvs
 from bench.images import Image
 from bench.sweep.bench_top import BenchTop
 from bench.sweep.cuts import Cut
 from bench.sweep.record import Change, Recording, put, watched
 from bench.virtual.door import CutPlan, Phase
 
-__all__ = ["Broken", "Checker", "Outcome"]
+__all__ = ["Broken", "Checker", "Offer", "Outcome"]
+
+_NAMESPACE, _URL_KEY, _LENGTH_KEY = "ota_resumption", "nvs_ota_url", "nvs_ota_wr_len"
+"""Where advanced_https_ota keeps the place of a download, in KiB (main/advanced_https_ota_example.c, since v5.5)."""
 
 
 class Broken(AssertionError):
     """A promise that the board does not keep after a cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An update that is offered after the cut.
+
+    Attributes:
+        url: where it is served
+        version: what runs when it is installed
+        size: bytes of the image
+        goes_on: where the board has kept the place of this download, it must go on from there
+    """
+
+    url: str
+    version: str
+    size: int
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +59,14 @@ class Outcome:
         operations: of flash and eFuses in the recovery and the next update: where a second cut can fall
         broken: the promise that was not kept; empty where all were
         console: what was said from the cut on, where something was broken
+        went_on: did an update go on from a place that was kept before the cut?
     """
 
     version: str
     operations: int
     broken: str = ""
     console: bytes = b""
+    went_on: bool = False
 
 
 class Checker:
@@ -53,21 +76,21 @@ class Checker:
         recording: the life that is cut
         build: what the board was flashed with
         allowed: the versions that may run after the cut
-        urls: what the board is told after the cut, one update after the other: where it is served, and its version
+        offers: what the board is told after the cut, one update after the other
     """
 
-    def __init__(
-        self, recording: Recording, build: Build, allowed: Sequence[str], urls: Sequence[tuple[str, str]]
-    ) -> None:
+    def __init__(self, recording: Recording, build: Build, allowed: Sequence[str], offers: Sequence[Offer]) -> None:
         self._recording = recording
         self._build = build
         self._allowed = allowed
-        self._urls = urls
+        self._offers = offers
         self._top = BenchTop(build.target)
         self._done = 0
         """How many operations of the life the board's flash holds now."""
         self._judged_last: tuple[int, Outcome] | None = None
         """After how many operations it was judged last, and the outcome."""
+        self._undo: list[Change] = []
+        """What stood wherever the board has written since the cut, in the order of the writes."""
 
     def __enter__(self) -> Self:
         self._recording.start.put_into(self._top)
@@ -113,12 +136,12 @@ class Checker:
     @contextmanager
     def _undone(self) -> Iterator[None]:
         """Whatever is written within is taken back at the end."""
-        old: list[Change] = []
+        self._undo.clear()
         try:
-            with watched(self._top, lambda before, _: old.append(before)):
+            with watched(self._top, lambda before, _: self._undo.append(before)):
                 yield
         finally:
-            for change in reversed(old):
+            for change in reversed(self._undo):
                 put(self._top, change)
 
     def _go_to(self, cut: Cut) -> None:
@@ -135,7 +158,7 @@ class Checker:
     # -- what it then does
 
     def _judged(self, again: Cut | None) -> Outcome:
-        top, door, version = self._top, self._top.machine.flash.door, ""
+        top, door, version, went_on = self._top, self._top.machine.flash.door, "", False
         door.renew()
         top.forget()
         try:
@@ -143,13 +166,44 @@ class Checker:
             if again is not None:
                 allowed += self._second_cut(again)
                 door.renew()
-            version = self._runs("after the cut", allowed)
-            for url, wanted in self._urls:
-                if wanted != version:
-                    self._runs(f"after the update to {wanted}", (wanted,), url)
+            version = self._runs("after the cut", allowed)[1]
+            for offer in self._offers:
+                if offer.version != version:
+                    went_on |= self._updates(offer)
         except Broken as broken:
             return Outcome(version, door.operations, str(broken), bytes(top.console))
-        return Outcome(version, door.operations)
+        return Outcome(version, door.operations, went_on=went_on)
+
+    def _updates(self, offer: Offer) -> bool:
+        """Install what is offered; whether that went on from a place that had been kept."""
+        kept, written = self._kept(offer), len(self._undo)
+        slot, version = self._runs(f"after the update to {offer.version}", (offer.version,), offer.url)
+        if not kept:
+            return False
+        partition = self._build.partition_table.by_label(slot)
+        assert partition is not None
+        places = [one.offset - partition.offset for one in self._undo[written:] if not one.efuse]
+        first = min((place for place in places if 0 <= place < partition.size), default=kept)
+        if first < kept:
+            raise Broken(
+                f"the update to {version} writes the image from 0x{first:x} on, where the board had kept 0x{kept:x}"
+                " bytes of it: it does not go on from there"
+            )
+        return True
+
+    def _kept(self, offer: Offer) -> int:
+        """How many bytes of the image the board knows to be in flash, 0 where it has to begin from the start.
+
+        Where all of them are there, nothing is left that could be asked for: that download may begin again.
+        """
+        partition = self._build.partition_table.by_label("nvs")
+        if not offer.goes_on or partition is None:
+            return 0
+        nvs = Nvs(self._read(partition))
+        if nvs.get_string(_NAMESPACE, _URL_KEY) != offer.url:
+            return 0
+        kept = (nvs.get_number(_NAMESPACE, _LENGTH_KEY) or 0) * 1024
+        return kept if kept < offer.size else 0
 
     def _second_cut(self, again: Cut) -> list[str]:
         """Recover and update until the power fails for the second time; the versions that were on their way.
@@ -161,17 +215,17 @@ class Checker:
         door.plan(CutPlan("*", again.phase, again.operation))
         top.live()
         offered: list[str] = []
-        for url, version in self._urls:
+        for offer in self._offers:
             if door.fired:
                 break
-            top.live(url)
-            offered.append(version)
+            top.live(offer.url)
+            offered.append(offer.version)
         if not door.fired:
             raise BenchError(f"the second cut, {again}, never fell: all that follows has {door.operations} operations")
         return offered
 
-    def _runs(self, when: str, allowed: Sequence[str], *lines: str) -> str:
-        """Let the board live; the version of the application that waits in the end, if that is as it must be."""
+    def _runs(self, when: str, allowed: Sequence[str], *lines: str) -> tuple[str, str]:
+        """Let the board live; slot and version of the application that waits in the end, if that is as it must be."""
         top = self._top
         from_ = len(top.console)
         top.live(*lines)
@@ -185,7 +239,7 @@ class Checker:
             raise Broken(f"{when} version {version!r} runs from {slot}, and not {' or '.join(allowed)}")
         self._may_run(when, slot)
         self._is_chosen(when, slot)
-        return version
+        return slot, version
 
     def _may_run(self, when: str, slot: str) -> None:
         """The running image is whole, and its secure version not below that of the eFuses."""

@@ -66,6 +66,10 @@ class PowerSweep:
             raise ExpectationFailed(
                 f"{', '.join(sorted(never))} never ran after a cut: what the sweep is for did not come"
             )
+        if story.resumes and not tally.went_on:
+            raise ExpectationFailed(
+                "after no cut a download went on from where it was: what the sweep is for did not come"
+            )
         return tally
 
     @property

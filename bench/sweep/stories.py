@@ -26,7 +26,7 @@ class Story:
         later: the image that is released after the cut, from the one that is flashed
         ends_with: the versions that may run after a cut; each must do so after some cut
         resumes: where the old version runs, the same release is offered again first, and must be
-            installed
+            installed; from where the download was, if the board had kept that place
     """
 
     name: str

@@ -18,7 +18,7 @@ from bench.errors import ExpectationFailed
 from bench.server import Authority, OtaServer
 from bench.sweep.bench_top import BenchTop
 from bench.sweep.cuts import Cut, cuts_of
-from bench.sweep.judge import Checker, Outcome
+from bench.sweep.judge import Checker, Offer, Outcome
 from bench.sweep.record import Recording, record
 from bench.sweep.stories import LATER, NEW, OLD, Story
 from bench.timeline import Timeline
@@ -52,11 +52,12 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What came of a sweep."""
+    """What came of a sweep; `went_on`: after so many cuts an update went on from a place that the board had kept."""
 
     operations: int = 0
     cuts: int = 0
     second_cuts: int = 0
+    went_on: int = 0
     versions: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ class _Task:
     build: Path
     allowed: tuple[str, ...]
     release_url: str
-    urls: tuple[tuple[str, str], ...]
+    offers: tuple[Offer, ...]
 
 
 class Sweep:
@@ -86,7 +87,7 @@ class Sweep:
         authority: issues the server's certificate
 
     Raises (on entering):
-        ExpectationFailed: the life does not come to its end even without a cut
+        ExpectationFailed: the life does not come to its end even without a cut, or lacks what the story is about
     """
 
     def __init__(self, story: Story, build: Build, authority: Authority) -> None:
@@ -102,11 +103,12 @@ class Sweep:
             server = stack.enter_context(OtaServer(timeline, self._authority))
             image, story = self._build.image, self._story
             old = server.publish("/old.bin", image.with_version(OLD).to_bytes())
-            new = server.publish("/new.bin", story.release(image).to_bytes())
-            later = server.publish("/later.bin", story.later(image).to_bytes())
+            released, to_come = story.release(image).to_bytes(), story.later(image).to_bytes()
+            new, later = server.publish("/new.bin", released), server.publish("/later.bin", to_come)
             recording = self._recorded(old.url, new.url)
-            urls = ((new.url, NEW), (later.url, LATER)) if story.resumes else ((later.url, LATER),)
-            self._task = _Task(recording, self._build.path, tuple(sorted(story.ends_with)), new.url, urls)
+            again = (Offer(new.url, NEW, len(released), goes_on=True),) if story.resumes else ()
+            offers = (*again, Offer(later.url, LATER, len(to_come)))
+            self._task = _Task(recording, self._build.path, tuple(sorted(story.ends_with)), new.url, offers)
             self._stack = stack.pop_all()
         return self
 
@@ -165,6 +167,7 @@ class Sweep:
 
     def _count(self, tally: Tally, pair: tuple[Cut, Cut | None], outcome: Outcome) -> None:
         cut, again = pair
+        tally.went_on += outcome.went_on
         if again is None:
             tally.cuts += 1
         else:
@@ -191,6 +194,8 @@ class Sweep:
                 raise ExpectationFailed(f"{self._story.name}: without any power cut the board resets for ever")
             if not recording.operations:
                 raise ExpectationFailed(f"{self._story.name}: without any power cut no update comes")
+            if self._story.resumes and not any(one.purpose == "nvs" for one in recording.operations):
+                raise ExpectationFailed(f"{self._story.name}: the download keeps no place in NVS to go on from")
         return recording
 
 
@@ -259,7 +264,7 @@ def _hold(task: _Task) -> None:
 
 
 def _checker(task: _Task) -> Checker:
-    return Checker(task.recording, Build.load(task.build), task.allowed, task.urls)
+    return Checker(task.recording, Build.load(task.build), task.allowed, task.offers)
 
 
 def _judge(pairs: Sequence[tuple[Cut, Cut | None]]) -> list[Outcome]:

@@ -186,6 +186,36 @@ def test_a_second_cut_that_never_falls_is_the_bench_s_error(story: str, authorit
         assert not checker.outcome(first, Cut(last, Phase.AFTER)).broken
 
 
+def test_a_download_goes_on_from_the_place_that_was_kept(authority: Authority, built: Built) -> None:
+    """At the first write nothing is kept yet, and behind the last one nothing any more."""
+    with Sweep(story_named("resumption"), built("resumption"), authority) as sweep, sweep.checker() as checker:
+        writes = [one.number for one in sweep.recording.operations if one.purpose == "ota:write"]
+        cuts = [Cut(number, phase) for number in (writes[0], *writes[9::40], writes[-1]) for phase in Phase]
+        outcomes = {str(cut): checker.outcome(cut) for cut in cuts}
+        switch = next(one.number for one in sweep.recording.operations if one.purpose == "otadata")
+        at_the_end = checker.outcome(Cut(switch, Phase.BEFORE))
+    assert {cut: outcome.broken for cut, outcome in outcomes.items() if outcome.broken} == {}
+    assert [cut for cut, outcome in outcomes.items() if not outcome.went_on] == [str(cut) for cut in cuts[:3]]
+    assert (at_the_end.version, at_the_end.broken, at_the_end.went_on) == ("sweep-1", "", False)
+
+
+def test_a_download_that_begins_again_is_found(authority: Authority, built: Built) -> None:
+    with Sweep(story_named("resumption"), built("resumption", Defect.RESUME_FROM_START), authority) as sweep:
+        half = len(sweep.recording.operations) // 2
+        tally = sweep.run(cuts=[Cut(1, Phase.BEFORE), Cut(half, Phase.AFTER)], second=2, jobs=1)
+    assert tally.findings[0].at == f"{half}:after"
+    assert "the update to sweep-2 writes the image from 0x0 on" in tally.findings[0].outcome.broken
+    assert not tally.went_on
+
+
+def test_firmware_that_keeps_no_place_is_told_so(authority: Authority, built: Built) -> None:
+    with (
+        pytest.raises(ExpectationFailed, match="resumption: the download keeps no place in NVS to go on from"),
+        Sweep(story_named("resumption"), built("update"), authority),
+    ):
+        pass
+
+
 def test_emulated_efuses_that_a_cut_leaves_half_written_are_a_finding(authority: Authority, tmp_path: Path) -> None:
     """ESP-IDF writes them in one piece; the missing half reads as burnt, and no image is new enough."""
     write_build(story_named("anti_rollback").spec("esp32", authority.ca_pem), tmp_path / "build")
