@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bench.server.connection import Connection, PeerGone
 from bench.server.faults.base import Fault
-from bench.server.plan import RECORD, Action, Fired, HangUp, Plan, Send, Wait
+from bench.server.plan import Action, Fired, HangUp, Plan, Send, Wait
 
 __all__ = ["PROGRESS", "Outcome", "Performance"]
 
@@ -127,8 +127,7 @@ class Performance:
                 self._connection.hang_up(how)
 
     async def _send(self, action: Send, response: web.StreamResponse) -> None:
-        honest = action.piece == RECORD and not action.pause
-        stride = self._connection.stride if honest else action.piece
+        stride = self._connection.stride if action.piece is None else action.piece
         began = time.monotonic()
         for start in range(0, len(action.data), stride):
             if start and action.pause:
@@ -141,7 +140,7 @@ class Performance:
             self._sent += len(piece)
             if time.monotonic() - self._told_at >= PROGRESS:
                 self._tell_progress()
-        if honest:
+        if action.piece is None:
             self._connection.took(len(action.data), time.monotonic() - began)
 
     def _tell_progress(self) -> None:

@@ -60,12 +60,12 @@ class Send:
 
     Attributes:
         data: the bytes
-        piece: at most this many at a time
-        pause: seconds to wait after each piece
+        piece: at most this many at a time, by a fault's will; None: as many as the connection takes in one stride
+        pause: seconds to wait between two pieces
     """
 
     data: memoryview
-    piece: int = RECORD
+    piece: int | None = None
     pause: float = 0.0
 
 

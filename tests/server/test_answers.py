@@ -136,6 +136,21 @@ def test_many_headers(server: OtaServer, client: Client, data: bytes) -> None:
     assert sum(len(name) + len(value) + 4 for name, value in response.headers.items()) > 8192
 
 
+@pytest.mark.parametrize(
+    ("size", "added"), [(1, 16), (16, 16), (100, 100), (1000, 1000), (1001, 1001), (8192, 8192), (20_001, 20_001)]
+)
+def test_as_many_bytes_of_headers_as_was_said(server: OtaServer, client: Client, size: int, added: int) -> None:
+    blocks = []
+    for faults in ((), (ManyHeaders(size=size),)):
+        with client.raw(server.publish("/app.bin", b"x", *faults)) as peer:
+            peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            got = bytearray()
+            _read_all(peer, got)
+        blocks.append(bytes(got).partition(b"\r\n\r\n")[0])
+    assert len(blocks[1]) - len(blocks[0]) == added
+    assert max(len(line) for line in blocks[1].split(b"\r\n")) <= 1000
+
+
 def test_a_late_answer(server: OtaServer, client: Client) -> None:
     assert client.ask(server.publish("/app.bin", b"x", Late(seconds=0.01)))[1] == b"x"
     with client.raw(server.publish("/app.bin", b"x", Late())) as peer:
@@ -165,6 +180,31 @@ def test_a_wrong_content_range(server: OtaServer, client: Client, data: bytes) -
     response, body = client.ask(release, Range="bytes=5-9")
     assert (response.status, body) == (206, data[5:10])
     assert response.headers["Content-Range"] == f"bytes 6-10/{len(data)}"
+
+
+@pytest.mark.parametrize(("by", "told"), [(-1, "1-100"), (-5, "5-104"), (2, "2-101")])
+def test_a_content_range_of_the_first_part_is_wrong_too(
+    server: OtaServer, client: Client, data: bytes, by: int, told: str
+) -> None:
+    release = server.publish("/app.bin", data, WrongContentRange(by=by))
+    response, body = client.ask(release, Range="bytes=0-99")
+    assert (response.headers["Content-Range"], body) == (f"bytes {told}/{len(data)}", data[:100])
+
+
+def test_a_length_of_nothing_cannot_be_less(server: OtaServer, client: Client) -> None:
+    response, _ = client.ask(server.publish("/app.bin", b"", WrongLength(by=-1)))
+    assert response.headers["Content-Length"] == "0"
+    client.told("response")
+    assert not [entry for entry in client.timeline.entries if entry.kind == "fault"]
+
+
+def test_a_status_without_a_body_that_is_not_known_to_have_none_says_so(server: OtaServer, client: Client) -> None:
+    """RFC 9112, section 6.3: a client knows it of 1xx, 204 and 304; of 205 it would wait for the end."""
+    release = server.publish("/app.bin", b"x", Status(205))
+    with client.raw(release) as peer:
+        for _ in range(2):
+            peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"\r\nContent-Length: 0\r\n" in peer.recv(4096)
 
 
 def test_off_by_one(server: OtaServer, client: Client, data: bytes) -> None:

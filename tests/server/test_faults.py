@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.errors import ServerError
 from bench.server import (
+    Chunked,
     Cut,
     Drip,
     Fault,
@@ -135,7 +136,14 @@ def test_a_server_may_have_the_wrong_certificate_on_its_own_port(client: Client)
 
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [(NotFound(), 404), (Status(code=503), 503), (Status(code=204), 204), (Status(code=599), 599)],
+    [
+        (NotFound(), 404),
+        (Status(code=503), 503),
+        (Status(code=204), 204),
+        (Status(code=205), 205),
+        (Status(code=304), 304),
+        (Status(code=599), 599),
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_another_status(server: OtaServer, client: Client, data: bytes, fault: Fault, status: int, method: str) -> None:
@@ -160,6 +168,29 @@ def test_a_drip_comes_whole_in_pieces(server: OtaServer, client: Client) -> None
     assert caught.value.partial == b"01234567"
     assert [entry.data["fault"] for entry in client.timeline.entries if entry.kind == "fault"] == ["drip", "cut"]
     assert client.ask(server.publish("/app.bin", b"0123456789", Drip(piece=3)))[1] == b"0123456789"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("fault", [Drip(piece=10, pause=5.0), Drip(piece=20_000)], ids=str)
+def test_a_drip_of_one_piece_is_none(server: OtaServer, client: Client, fault: Fault, method: str) -> None:
+    client.ask(server.publish("/app.bin", b"0123456789", fault), method)
+    assert client.told("response").data["complete"] is True
+    assert not [entry for entry in client.timeline.entries if entry.kind == "fault"]
+
+
+@pytest.mark.parametrize("piece", [16384, 20_000])
+def test_a_drip_in_large_pieces_is_in_pieces(server: OtaServer, client: Client, data: bytes, piece: int) -> None:
+    """A client that takes them fast is not served in the longer strides of an honest answer; each piece is a chunk."""
+    release = server.publish("/app.bin", data, Chunked(), Drip(piece=piece))
+    with client.raw(release) as peer:
+        for _ in range(3):
+            peer.sendall(b"GET /app.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            got = bytearray()
+            while not got.endswith(b"\r\n0\r\n\r\n"):
+                got += peer.recv(65536)
+            chunk = bytes(got).partition(b"\r\n\r\n")[2]
+            assert chunk.startswith(b"%x\r\n" % piece + data[:piece] + b"\r\n")
+    assert client.told("fault", fault="drip", piece=piece)
 
 
 def test_a_stall_lasts_until_the_client_has_had_enough(server: OtaServer, client: Client, data: bytes) -> None:

@@ -11,6 +11,7 @@ from bench.server.plan import Asked, Plan
 __all__ = ["Gzip", "HtmlPage", "ManyHeaders"]
 
 _LINE = 1000
+"""Bytes of the longest line of padding, with its end."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ManyHeaders(Fault):
     """a header block of so many bytes around the usual headers
 
     Attributes:
-        size: bytes that are added
+        size: bytes that are added, at least one line of 16
     """
 
     name = "many-headers"
@@ -67,6 +68,13 @@ class ManyHeaders(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with those headers."""
-        lines = -(-self.size // _LINE)
-        headers = tuple((f"X-Padding-{line}", "x" * (_LINE - 20)) for line in range(lines))
+        count = -(-self.size // _LINE)
+        sizes = [self.size // count + (line < self.size % count) for line in range(count)]
+        headers = tuple(_padding(line, size) for line, size in enumerate(sizes))
         return replace(plan, headers=(*plan.headers, *headers)).fires(self)
+
+
+def _padding(number: int, size: int) -> tuple[str, str]:
+    """A header whose line, with the colon, the space and the CRLF, has so many bytes, where a line can be as short."""
+    name = f"X-Padding-{number}"
+    return name, "x" * max(1, size - len(f"{name}: \r\n"))

@@ -38,9 +38,10 @@ class WrongLength(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with that length."""
-        if plan.length is None:
-            return plan
-        wrong = replace(plan, length=max(0, plan.length + self.by)).fires(self)
+        length = None if plan.length is None else max(0, plan.length + self.by)
+        if length == plan.length:
+            return plan  # there is none, or it cannot be less than 0
+        wrong = replace(plan, length=length).fires(self)
         return wrong.then(HangUp("fin")) if plan.body_size else wrong
 
 

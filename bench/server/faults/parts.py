@@ -32,7 +32,7 @@ class WrongContentRange(Fault):
     """the right part is sent, and its Content-Range says another
 
     Attributes:
-        by: bytes by which it is wrong
+        by: bytes by which it is wrong; the other way where it would begin before the file
     """
 
     name = "wrong-content-range"
@@ -47,7 +47,9 @@ class WrongContentRange(Fault):
         span = _span(plan)
         if plan.file is None or span is None:
             return plan
-        first, size = max(0, span[0] + self.by), span[1] - span[0]
+        first, size = span[0] + self.by, span[1] - span[0]
+        if first < 0:
+            first = span[0] - self.by  # there is nothing before the file
         return plan.with_header("Content-Range", f"bytes {first}-{first + size - 1}/{len(plan.file.data)}").fires(self)
 
 

@@ -90,12 +90,11 @@ class HeadRefused(Fault):
 
 def answer(fault: Fault, plan: Plan, asked: Asked, code: int, *headers: tuple[str, str]) -> Plan:
     """The plan for a status with a short text, in the place of `plan`; notes the fault."""
-    bodiless = code in (204, 205, 304)
-    text = memoryview(b"" if bodiless else f"{code}\n".encode())
+    text = memoryview(b"" if code in (204, 205, 304) else f"{code}\n".encode())
     return Plan(
         code,
         (("Content-Type", "text/plain; charset=utf-8"), *headers),
-        length=None if bodiless else len(text),
+        length=None if code in (204, 304) else len(text),  # of these alone a client knows it (RFC 9112, section 6.3)
         opening=(*plan.opening, Fired(fault)),
         body=(Send(text),) if len(text) and asked.method != "HEAD" else (),
     )

@@ -126,6 +126,8 @@ class Stall(Fault):
 class Drip(Fault):
     """the body comes in small pieces with pauses between
 
+    A body that is sent in one piece all the same is sent as ever, and the fault does not fire.
+
     Attributes:
         piece: bytes at a time
         pause: seconds between two pieces
@@ -143,10 +145,11 @@ class Drip(Fault):
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with its body in pieces; what is sent is the same."""
-        if not plan.body_size:
+        if not any(isinstance(action, Send) and len(action.data) > self.piece for action in plan.body):
             return plan
 
         def dripping(send: Send) -> Send:
-            return replace(send, piece=min(send.piece, self.piece), pause=max(send.pause, self.pause))
+            piece = self.piece if send.piece is None else min(send.piece, self.piece)
+            return replace(send, piece=piece, pause=max(send.pause, self.pause))
 
         return plan.at(0, Fired(self), then=True).sending(dripping)
