@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.errors import FormatError
@@ -67,8 +68,9 @@ def with_certificate(image: Image, pem: bytes, *, number: int | None = None) -> 
         number: which of several, from 0, in the order of `embedded`
 
     Raises:
-        FormatError: none there, several and no number, or it does not fit; with the sizes
+        FormatError: `pem` is no certificate; none there, several and no number, or it does not fit; with the sizes
     """
+    _check_certificate(pem)
     return _replaced(image, "certificate", (pem, _bare(pem)), number)
 
 
@@ -143,6 +145,19 @@ def _replaced(image: Image, kind: str, forms: tuple[bytes, ...], number: int | N
         )
     # Any of them will do for the firmware; the first is the one that was given.
     return image.with_patch(old.segment, old.at, fitting[0].ljust(room, b"\0"))
+
+
+def _check_certificate(pem: bytes) -> None:
+    """A device with anything else in the place of its CA never connects again."""
+    expected = "certificates alone, in PEM (-----BEGIN CERTIFICATE-----)"
+    if b"PRIVATE KEY-----" in pem:
+        raise FormatError(
+            "certificate", pem.index(b"PRIVATE KEY-----"), "a private key, which all could read", expected
+        )
+    try:
+        x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise FormatError("certificate", 0, "no readable certificate", expected) from None
 
 
 def _in_long_lines(pem: bytes) -> bytes:

@@ -15,7 +15,7 @@ from bench.images.ecies import device_key
 from bench.images.signature import V1_SIZE
 from tests.images.samples import small_app
 from tests.images.test_encrypted import key
-from tests.images.test_rekey import CERTIFICATE, URL, app
+from tests.images.test_rekey import CERTIFICATE, URL, app, same_size
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_what_is_encrypted_decrypts(folder: Path, public: str, private: str) -> 
 
 def test_rekey_replaces_certificate_and_url(folder: Path) -> None:
     (folder / "app.bin").write_bytes(app(CERTIFICATE, URL).to_bytes())
-    other = CERTIFICATE.replace(b"TUlJ", b"VVVV")
+    other = same_size(CERTIFICATE)
     (folder / "ca.pem").write_bytes(other)
     data = make(folder, "rekey", "--ca", str(folder / "ca.pem"), "--url", "https://bench:1/x")
     assert other in data

@@ -9,10 +9,11 @@ from bench.errors import FormatError
 from bench.images import Image
 from bench.images.keys import load_private
 from bench.images.rekey import embedded, with_broken_private_key, with_certificate, with_private_key, with_url
+from bench.server import Authority
 from tests.images.samples import APP_DESC, REAL_APPS, real
 from tests.images.test_encrypted import another_key, key
 
-CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nTUlJQ29uY2VydA==\n-----END CERTIFICATE-----\n"
+CERTIFICATE = Authority.throwaway().ca_pem
 MARKERS = b"-----BEGIN CERTIFICATE-----\0-----END CERTIFICATE-----\0"
 URL = b"https://192.168.0.3:8070/hello_world.bin"
 
@@ -26,8 +27,14 @@ def app(*texts: bytes) -> Image:
     return Image.build(chip_id=9, entry_addr=0, segments=[(0x3C000020, APP_DESC.to_bytes() + rodata)])
 
 
+def same_size(certificate: bytes) -> bytes:
+    """Another certificate that takes as many bytes: those of DER differ by a few, with the signature."""
+    others = (Authority.throwaway().ca_pem for _ in range(200))
+    return next(other for other in others if len(other) == len(certificate))
+
+
 def test_a_shorter_certificate_is_padded() -> None:
-    old = CERTIFICATE.replace(b"TUlJ", b"TUlJ" * 20)
+    old = CERTIFICATE.replace(b"MII", b"TUlJ" * 20 + b"MII")
     image = app(old)
     new = with_certificate(image, b"Bench CA\n" + CERTIFICATE)
     assert embedded(image, "certificate")[0].text == old
@@ -43,14 +50,30 @@ def test_what_stands_around_a_certificate_goes_where_it_would_not_fit() -> None:
 
 
 def test_one_that_does_not_fit_is_refused_with_both_sizes() -> None:
-    longer = CERTIFICATE.replace(b"TUlJ", b"TUlJ" * 9)
+    longer = CERTIFICATE * 2
     with pytest.raises(FormatError, match=rf"room for a certificate of {len(CERTIFICATE)} bytes.*{len(longer)} bytes"):
         with_certificate(app(CERTIFICATE), longer)
 
 
+@pytest.mark.parametrize(
+    ("pem", "reason"),
+    [
+        (b"hello, this is no certificate", "no readable certificate"),
+        (CERTIFICATE.replace(b"MII", b"VVV"), "no readable certificate"),
+        (pkcs8(), "a private key"),
+        (CERTIFICATE + pkcs8(), "a private key"),
+        (b"", "no readable certificate"),
+    ],
+    ids=["text", "damaged", "key", "with_key", "empty"],
+)
+def test_what_is_no_certificate_is_not_trusted(pem: bytes, reason: str) -> None:
+    with pytest.raises(FormatError, match=f"{reason}.*certificates alone, in PEM"):
+        with_certificate(app(CERTIFICATE + b"\n" * 4000), pem)
+
+
 def test_of_several_one_has_to_be_chosen() -> None:
     image = app(CERTIFICATE, b"x", CERTIFICATE)
-    other = CERTIFICATE.replace(b"TUlJ", b"VVVV")
+    other = same_size(CERTIFICATE)
     with pytest.raises(FormatError, match="2 embedded certificates"):
         with_certificate(image, other)
     assert [found.text for found in embedded(with_certificate(image, other, number=1), "certificate")] == [
