@@ -135,7 +135,7 @@ class Sequence:
         of its end; both are `ExpectationFailed`.
         """
         reading = _Reading(self._reach({0: None}))
-        position = after + 1
+        position = max(after + 1, 0)
         while True:
             entries = timeline.next_entries(position, deadline)
             for entry in entries:
@@ -143,7 +143,7 @@ class Sequence:
                 if self._end in reading.at:
                     return _walked(reading.at[self._end])
                 position = entry.index + 1
-            if position == len(timeline) and (timeline.closed or deadline.expired):
+            if position >= len(timeline) and (timeline.closed or deadline.expired):
                 raise self._stopped_short(reading, timeline, deadline, after)
 
     def _advance(self, reading: _Reading, entry: Entry, timeline: Timeline) -> _Reading:

@@ -86,13 +86,13 @@ class Timeline:
         not come in time, or when the timeline is closed and so it never will.
         """
         test = predicate.matches if isinstance(predicate, Matcher) else predicate
-        position = after + 1
+        position = max(after + 1, 0)
         while True:
             for entry in self.next_entries(position, deadline):
                 if test(entry):
                     return entry
                 position = entry.index + 1
-            if position == len(self) and (self._closed or deadline.expired):
+            if position >= len(self) and (self._closed or deadline.expired):
                 raise self.timed_out(explain.name_of(predicate), deadline, after)
 
     def next_entries(self, position: int, deadline: Deadline) -> tuple[Entry, ...]:

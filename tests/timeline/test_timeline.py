@@ -101,6 +101,33 @@ def test_a_wait_in_which_nothing_came_shows_what_was_before() -> None:
         Timeline().wait(said(text="late"), Deadline(0))
 
 
+@pytest.mark.parametrize("after", [-5, -1, 0, 1, 5])
+def test_a_wait_after_any_index_ends_at_its_deadline(after: int) -> None:
+    timeline = Timeline()
+    timeline.append("bench", "a")
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match=r"within 0\.05 s"):
+        timeline.wait(happened("bench", "b"), Deadline(0.05), after=after)
+    with pytest.raises(TimedOut, match=r"within 0\.05 s"):
+        Sequence(happened("bench", "b")).follow(timeline, Deadline(0.05), after=after)
+    with pytest.raises(TimedOut):
+        Timeline().wait(happened("bench", "b"), Deadline(0), after=after)
+    with pytest.raises(TimedOut):
+        Sequence(happened("bench", "b")).follow(Timeline(), Deadline(0), after=after)
+    assert 0.1 <= time.monotonic() - began < 5
+
+
+def test_a_wait_after_an_index_that_is_still_to_come_looks_beyond_it() -> None:
+    timeline = Timeline()
+    for number in range(3):
+        timeline.append("bench", "a", number=number)
+    timeline.close()
+    assert timeline.wait(happened("bench", "a"), Deadline(0), after=1).index == 2
+    with pytest.raises(TimedOut, match="before the timeline was closed") as caught:
+        timeline.wait(happened("bench", "a"), Deadline(60), after=3)
+    assert caught.value.seen == ()
+
+
 def test_failures_name_causes_where_they_can_be_decoded() -> None:
     timeline = Timeline(decode=lambda message: "X509_CERT_VERIFY_FAILED" if "-0x2700" in message else None)
     timeline.append("console", "record", level="E", ms=12, tag="esp-tls", message="returned -0x2700")
