@@ -118,7 +118,8 @@ def from_json(line: str, *, line_no: int = 1) -> Entry:
     source, kind = fields.get("source"), fields.get("kind")
     if isinstance(index, bool) or not isinstance(index, int):
         raise FormatError(subject, 0, f"index {index!r}", "a whole number")
-    if isinstance(at, bool) or not isinstance(at, int | float):
+    # math.isfinite would raise for a whole number that is larger than any float.
+    if isinstance(at, bool) or not isinstance(at, int | float) or not -math.inf < at < math.inf:
         raise FormatError(subject, 0, f"at {at!r}", "seconds")
     if not isinstance(source, str) or not isinstance(kind, str):
         raise FormatError(subject, 0, f"source {source!r}, kind {kind!r}", "two strings")
@@ -127,7 +128,7 @@ def from_json(line: str, *, line_no: int = 1) -> Entry:
     try:
         particulars = {name: plain(_from_jsonable(value)) for name, value in data.items()}
         return Entry(index, float(at), source, kind, MappingProxyType(particulars))
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise FormatError(subject, 0, str(error), "plain values") from error
 
 

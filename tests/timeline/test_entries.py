@@ -115,6 +115,11 @@ GOOD = {"index": 0, "at": 0.5, "source": "a", "kind": "b", "data": {}}
         json.dumps({**GOOD, "data": {"a": {"$hex": 5}}}),
         json.dumps({**GOOD, "data": {"a": {"$other": 5}}}),
         '{"index": 0, "at": 0.5, "source": "a", "kind": "b", "data": {"x": NaN}}',
+        '{"index": 0, "at": NaN, "source": "a", "kind": "b"}',
+        '{"index": 0, "at": -Infinity, "source": "a", "kind": "b"}',
+        '{"index": 0, "at": 1e999, "source": "a", "kind": "b"}',
+        json.dumps({**GOOD, "data": {"x": "deep"}}).replace('"deep"', "[" * 500 + "]" * 500),
+        json.dumps({**GOOD, "data": {"x": "deep"}}).replace('"deep"', '{"y":' * 500 + "1" + "}" * 500),
         '{"index": 0, "at": 1' + "0" * 400 + ', "source": "a", "kind": "b"}',
     ],
 )
