@@ -78,7 +78,8 @@ class Nvs:
         data: the whole partition, a multiple of 4096 bytes
 
     Raises:
-        FormatError: it is no multiple of a page; every content of a page can be read
+        FormatError: it is no multiple of a page; every content of a page can be read. On writing: no room, or a single
+            page, which ESP-IDF's nvs_flash would not take again (`PageManager::load`: one page has to be free)
     """
 
     def __init__(self, data: bytes) -> None:
@@ -129,10 +130,14 @@ class Nvs:
     def _set(self, namespace: str, key: str, kind: int, value: bytes) -> list[Operation]:
         if not 1 <= len(key.encode()) <= _LONGEST_KEY:
             raise FormatError("NVS key", 0, repr(key), f"1 to {_LONGEST_KEY} bytes")
+        if len(self._data) < 2 * PAGE_SIZE:
+            raise FormatError("NVS partition", 0, "a single page", "at least two (0x3000 bytes in a partition table)")
         index = self._namespace(namespace)
         if index is None:
-            taken = {item.value[0] for item in self._items() if item.namespace == 0}
-            index = next(number for number in range(1, 255) if number not in taken)
+            taken = {item.value[0] for item in self._namespaces()}
+            index = next((number for number in range(1, 255) if number not in taken), None)
+            if index is None:
+                raise FormatError("NVS partition", 0, "254 namespaces", "room for another")
             self._write(0, _U8, namespace, bytes([index]))
         old = self._find(namespace, key)
         if old is None or old.type != kind or old.value[: len(value)] != value:
@@ -144,7 +149,11 @@ class Nvs:
     # -- inside: items
 
     def _namespace(self, name: str) -> int | None:
-        return next((item.value[0] for item in self._items() if item.namespace == 0 and item.key == name), None)
+        return next((item.value[0] for item in self._namespaces() if item.key == name), None)
+
+    def _namespaces(self) -> Iterator[_Item]:
+        """Each is a number in namespace 0; whatever else is there is damage, which nvs_flash passes over too."""
+        return (item for item in self._items() if item.namespace == 0 and item.type == _U8)
 
     def _find(self, namespace: str, key: str) -> _Item | None:
         index = self._namespace(namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,51 @@ def test_no_multiple_of_a_page_is_refused(data: bytes) -> None:
 def test_a_key_that_does_not_fit_is_refused(key: str) -> None:
     with pytest.raises(FormatError, match="15 bytes"):
         Nvs(b"\xff" * SIZE).set_u16("space", key, 1)
+
+
+def with_damaged_namespaces() -> bytes:
+    """A partition whose namespace 0 holds an empty string under the name of a namespace, as no nvs_flash writes it."""
+    nvs = Nvs(b"\xff" * SIZE)
+    nvs.set_string("space", "key", "")
+    data = bytearray(nvs.to_bytes())
+    at = data.index(b"key")
+    header = at - 8
+    data[at : at + 16] = b"other".ljust(16, b"\0")
+    data[header] = 0
+    data[at + 16 : at + 18] = b"\0\0"
+    crc = zlib.crc32(bytes(data[header : header + 4] + data[at : at + 24]), 0xFFFF_FFFF)
+    data[header + 4 : at] = crc.to_bytes(4, "little")
+    return bytes(data)
+
+
+def test_what_is_no_number_in_namespace_0_names_no_namespace() -> None:
+    nvs = Nvs(with_damaged_namespaces())
+    assert nvs.get_string("other", "key") is None
+    assert nvs.get_number("space", "key") is None
+    nvs.set_u16("other", "key", 7)
+    nvs.set_u16("space", "key", 8)
+    assert (nvs.get_number("other", "key"), nvs.get_number("space", "key")) == (7, 8)
+
+
+def test_one_page_is_read_and_not_written() -> None:
+    nvs = Nvs(GENERATED.ljust(4096, b"\xff"))
+    assert nvs.get_number("ota_resumption", "nvs_ota_wr_len") == 97
+    for one in (nvs, Nvs(b"\xff" * 4096)):
+        with pytest.raises(FormatError, match="found a single page; expected at least two"):
+            one.set_string("a", "b", "c")
+    two = Nvs(b"\xff" * 8192)
+    for number in range(500):
+        two.set_u16("space", "key", number)
+        assert Nvs(two.to_bytes()).get_number("space", "key") == number
+
+
+def test_no_more_namespaces_are_made_than_there_are_numbers() -> None:
+    nvs = Nvs(b"\xff" * 2 * SIZE)
+    for number in range(254):
+        nvs.set_u16(f"n{number}", "k", number)
+    assert nvs.get_number("n253", "k") == 253
+    with pytest.raises(FormatError, match="found 254 namespaces; expected room for another"):
+        nvs.set_u16("one_more", "k", 1)
 
 
 def test_any_content_can_be_read() -> None:
