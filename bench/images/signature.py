@@ -222,9 +222,11 @@ def unsigned(image: Image) -> Image:
 
 
 def signature_offset(image: Image) -> int | None:
-    """Where the first version 2 block stands, from the start of the image; None where there is no block's magic."""
+    """Where the first version 2 block stands, from the start of the image; None where there is no block's magic, or
+    less than a block."""
     at = _aligned(image.length) - image.length
-    return image.length + at if image.trailing[at : at + 1] == bytes([SignatureBlock.MAGIC]) else None
+    block = image.trailing[at : at + SignatureBlock.SIZE]
+    return image.length + at if len(block) == SignatureBlock.SIZE and block[0] == SignatureBlock.MAGIC else None
 
 
 def signature_blocks(sector: bytes) -> tuple[SignatureBlock | None, ...]:

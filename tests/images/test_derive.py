@@ -16,7 +16,7 @@ from bench.images import Image
 from bench.images.damage import places_of, with_flipped_bit
 from bench.images.derive import merged, padded_to, with_app_desc, with_header, with_trailing
 from bench.images.encrypted import decrypt, encrypt
-from bench.images.signature import sign, signature_blocks, signature_offset
+from bench.images.signature import SignatureBlock, sign, signature_blocks, signature_offset
 from tests.images.samples import REAL_APPS, real, small_app
 from tests.images.test_encrypted import PLAIN, key
 
@@ -126,6 +126,21 @@ def test_a_flipped_signature_is_still_in_a_block_and_a_flipped_block_is_none() -
     assert not broken.verifies(block.image_digest)
     assert broken.key_digest == block.key_digest
     assert signature_blocks(with_flipped_bit(data, "signature_block")[at:]) == (None, None, None)
+
+
+@pytest.mark.parametrize("left", [1, 2, 100, SignatureBlock.SIZE - 1])
+def test_a_signed_image_that_is_cut_within_its_block_has_none(left: int) -> None:
+    data = sign(small_app(), key()).to_bytes()
+    at = signature_offset(Image.parse(data))
+    assert at is not None
+    cut = data[: at + left]
+    assert cut[at] == SignatureBlock.MAGIC
+    assert signature_offset(Image.parse(cut)) is None
+    assert places_of(data).keys() - places_of(cut).keys() == {"signature", "signature_block"}
+    for place in ("signature", "signature_block"):
+        with pytest.raises(FormatError, match="checksum"):
+            with_flipped_bit(cut, place)
+    assert places_of(data[: at + SignatureBlock.SIZE]) == places_of(data)
 
 
 @pytest.mark.parametrize("place", ["magic", "key", "iv", "size", "tag", "ciphertext"])
