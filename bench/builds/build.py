@@ -188,7 +188,7 @@ def _flash_files(directory: Path, args: dict[str, Any]) -> tuple[FlashFile, ...]
     parts = {
         (value["offset"], value["file"]): (name.replace("_", "-"), value.get("encrypted") == "true")
         for name, value in args.items()
-        if isinstance(value, dict) and {"offset", "file"} <= value.keys()
+        if isinstance(value, dict) and isinstance(value.get("offset"), str) and isinstance(value.get("file"), str)
     }
     files = []
     for offset, file in listed.items():

@@ -90,6 +90,17 @@ def test_no_directory_and_the_wrong_directory(build: Path) -> None:
         ("flasher_args.json", b"{}", "no 'flash_files'"),
         ("flasher_args.json", b'{"flash_files": {"here": "bootloader/bootloader.bin"}}', "not a number"),
         ("flasher_args.json", b'{"flash_files": {"0x0": 7}}', "not a path"),
+        (
+            "flasher_args.json",
+            b'{"flash_files": {"0x0": "bootloader/bootloader.bin"}, '
+            b'"bootloader": {"offset": [], "file": "bootloader/bootloader.bin"}}',
+            "names no 'bootloader'",
+        ),
+        (
+            "flasher_args.json",
+            b'{"flash_files": {"0x0": "bootloader/bootloader.bin"}, "bootloader": {"offset": "0x0", "file": {}}}',
+            "names no 'bootloader'",
+        ),
         ("flasher_args.json", b'{"flash_files": {"0x0": "bootloader/bootloader.bin"}}', "names no 'bootloader'"),
         ("config/sdkconfig.json", b"nonsense", "not JSON"),
         ("config/sdkconfig.json", b"[]", "expected an object"),
