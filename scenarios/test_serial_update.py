@@ -9,7 +9,7 @@ import pytest
 
 from bench.flash import OtaImgState
 from bench.ota import Altered, Corrupted, Draft, Lost, Mishap, Ota, Repeated
-from bench.timeline import happened, panicked, said
+from bench.timeline import booted, expect_absent, happened, panicked, said
 
 pytestmark = pytest.mark.firmware(app="serial_ota")
 
@@ -92,13 +92,19 @@ def test_a_mishap_on_the_way_is_refused(ota: Ota, release: Draft, mishap: Mishap
     ota.expect_updated(version="3")
 
 
+@pytest.mark.needs("flash_snapshot")  # else the bench restarts the board to look into its flash
 def test_a_lost_chunk_is_made_good_on_the_same_boot(ota: Ota, release: Draft) -> None:
     """After a refusal the application takes another update at once, and nothing of the first one is left in it."""
+    ota.wait_for_prompt()
+    began = ota.timeline.last_index
     ota.stream(release.version("2").padded_to(SIZE), Lost(MIDDLE))
     ota.expect_gives_up("Chunk 21 came, and chunk 20 was expected")
     ota.expect_untouched(ota.first_slot)
 
     ota.stream(release.version("3").padded_to(SIZE))
+    ota.expect_seen(COMPLETE)
+    (complete,) = (entry for entry in ota.timeline.since(began) if COMPLETE.matches(entry))
+    expect_absent(ota.timeline, panicked(), booted(), after=began, until=complete.index)
     ota.expect_updated(version="3")
     ota.expect_absent(said(level="E"))
 

@@ -84,6 +84,10 @@ class Following:
             end = self._first(any_of(booted(), _TAKEN_OVER), since)
             expect_absent(self.timeline, *forbidden.matchers, after=since, until=end)
 
+    def none_came(self, *matchers: Matcher) -> None:
+        """None of these since the last wait ended, as far as the bench has not had the board start again."""
+        expect_absent(self.timeline, *matchers, after=self.at, until=self._first(_TAKEN_OVER, self.at))
+
     def of_attempt(self, matcher: Matcher, seconds: float | None = None) -> Entry:
         """The first entry of this kind since the update was started, whether waited past already or still to come."""
         return self.timeline.wait(matcher, Deadline(self.patience if seconds is None else seconds), after=self.started)

@@ -485,9 +485,11 @@ class Ota:
             self._held.note()
 
     def expect_unharmed(self) -> None:
-        """After a reset the old slot runs the old version, and neither it nor its otadata entries changed."""
+        """The board is up; after a reset the old slot runs the old version, it and its otadata entries unchanged."""
         slot, version = self.running_slot, self.running_version
+        self._has_stayed_up()
         self._held.must_run_on(slot, self.slots[slot])
+        self._has_stayed_up()
         self._following.none_forbidden()
         self._following.skip()
         self.reset()
@@ -521,6 +523,13 @@ class Ota:
         if "rollback" in self.firmware.abilities:
             self._off_trial()
         self.expect_verdict("updated")
+
+    def _has_stayed_up(self) -> None:
+        """Nothing has died since the last wait ended, and nothing restarted, unless that is its way to give up.
+
+        No stock application restarts where an attempt has failed; a user's own may, but not by a panic.
+        """
+        self._following.none_came(panicked(), *(() if self._dialect.name else (booted(),)))
 
     def _off_trial(self) -> None:
         """The running slot is not PENDING_VERIFY, or ceases to be; some confirm themselves after their prompt.

@@ -15,10 +15,9 @@ from bench.ota import Dialect, Firmware, FlashView, Ota
 from bench.server import Authority, OtaServer
 from bench.timeline import Entry, Timeline
 from bench.timeline.events import EventStep
+from bench.timeline.matchers import Said
 
 __all__ = ["ByHand", "by_hand"]
-
-PROMPT = "Starting Advanced OTA example"
 
 
 class ByHand:
@@ -27,17 +26,17 @@ class ByHand:
     `when_told` is what it does with a line that is typed, `when_reset` what it does at a reset.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, dialect: Dialect) -> None:
         self.timeline = timeline
+        self._dialect = dialect
         self.flash = bytearray(b"\xff" * 0x400000)
-        self.when_told: Callable[[], object] = lambda: None
+        self.when_told: Callable[[bytes], object] = lambda data: None  # noqa: ARG005
         self.when_reset: Callable[[], object] = lambda: None
         self.verdict: tuple[str, str | None] = ("none", None)
 
     def write(self, data: bytes) -> None:
-        """A line is typed."""
-        assert data
-        self.when_told()
+        """A line is typed, or a frame sent."""
+        self.when_told(data)
 
     def reset(self) -> None:
         """EN is pulsed."""
@@ -47,11 +46,12 @@ class ByHand:
         """It boots an application, and comes to its prompt."""
         self.timeline.append("console", "boot", slot=slot, app_version=version, reset_reason="POWERON")
         if waits:
-            self.says(PROMPT)
+            assert isinstance(self._dialect.prompt, Said)
+            self.says(str(self._dialect.prompt.text))
 
-    def says(self, text: str, *, level: str = "I", tag: str = "advanced_https_ota_example") -> Entry:
-        """A log record."""
-        return self.timeline.append("console", "record", level=level, tag=tag, message=text)
+    def says(self, text: str, *, level: str = "I", tag: str = "") -> Entry:
+        """A log record, of the application itself where no tag is given."""
+        return self.timeline.append("console", "record", level=level, tag=tag or self._dialect.tag, message=text)
 
     def tells(self, *steps: EventStep) -> None:
         """Events of an update."""
@@ -81,11 +81,11 @@ def by_hand(
 ) -> Iterator[tuple[Ota, ByHand]]:
     """An `Ota` on such a board, which has not booted yet; it is patient for a second."""
     with Timeline() as timeline, OtaServer(timeline, authority) as server:
-        board = ByHand(timeline)
+        firmware = Firmware(build)
+        board = ByHand(timeline, dialect or firmware.dialect)
         for file in build.flash_files:
             data = file.path.read_bytes()
             board.flash[file.offset : file.offset + len(data)] = data
-        firmware = Firmware(build)
         described = Board(name="by hand", chip=build.target, driver="virtual")
         ota = Ota(
             firmware=firmware,

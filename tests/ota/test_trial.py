@@ -47,10 +47,10 @@ def a_build(folder: Path, authority: Authority, *, rollback: bool = True) -> Bui
     return Build.load(folder)
 
 
-def updates(board: ByHand, build: Build, state: OtaImgState, *said: str) -> Callable[[], None]:
+def updates(board: ByHand, build: Build, state: OtaImgState, *said: str) -> Callable[[bytes], None]:
     """What the board does with a URL: it installs version 2, which leaves its slot in this state."""
 
-    def told() -> None:
+    def told(_: bytes) -> None:
         board.tells(UPDATE_BOOT_PARTITION(slot="ota_1"))
         board.selects(build.partition_table, 1, state)
         board.boots("ota_1", "2", waits=False)
