@@ -35,10 +35,12 @@ def at_hand(name: str, boards_file: Path, *, purpose: str) -> Iterator[Attachmen
         BenchError: there is no such board
     """
     with ExitStack() as stack:
-        board = _by_port(name, stack, purpose) if looks_like_a_port(name) else _by_name(name, boards_file)
-        if not looks_like_a_port(name):
-            _lease(board, stack, purpose)
-        yield stack.enter_context(attach(board))
+        if looks_like_a_port(name):
+            board, leased = _by_port(name, stack, purpose)
+        else:
+            board = _by_name(name, boards_file)
+            leased = _lease(board, stack, purpose)
+        yield stack.enter_context(attach(board, leased=leased))
 
 
 def _by_name(name: str, path: Path) -> Board:
@@ -48,19 +50,21 @@ def _by_name(name: str, path: Path) -> Board:
     return file.boards[name]
 
 
-def _by_port(port: str, stack: ExitStack, purpose: str) -> Board:
+def _by_port(port: str, stack: ExitStack, purpose: str) -> tuple[Board, str | None]:
     driver = "rfc2217" if port.startswith("rfc2217://") else "serial"
-    _lease(Board(port, CHIPS[0], driver, port), stack, purpose)
+    leased = _lease(Board(port, CHIPS[0], driver, port), stack, purpose)
     chip = identify(port).chip
     if chip not in CHIPS:
         raise BenchError(f"{port}: there is an {chip}, and the bench knows {', '.join(CHIPS)}")
-    return Board(port, chip, driver, port)
+    return Board(port, chip, driver, port), leased
 
 
-def _lease(board: Board, stack: ExitStack, purpose: str) -> None:
+def _lease(board: Board, stack: ExitStack, purpose: str) -> str | None:
+    """Lease the board; the key of the lease, None for a board that nobody else can see."""
     key = lease_key(board)
     if key is None:
-        return
+        return None
     lease = stack.enter_context(Lease(lease_folder(), key, Owner.this_process(board.name, purpose)))
     if not lease.take():
         raise BoardBusy(f"{board.name} is held by {lease.holder()}; wait for it, or end it")
+    return key

@@ -154,7 +154,8 @@ class Lab:
         assert self._held is not None, "no board was taken"
         name = self._held.board.name
         wait = _Wait(name, 0.0 if name in self._waited_in_vain else self._patience, self._tell)
-        attachment = attach(self._held.board)
+        lease = self._held.lease
+        attachment = attach(self._held.board, leased=None if lease is None else lease.key)
         while self._attachment is None:
             try:
                 self._attachment = self._held.stack.enter_context(attachment)

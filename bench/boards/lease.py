@@ -136,6 +136,7 @@ class Lease:
     def __init__(self, folder: Path, key: str, owner: Owner) -> None:
         slug = re.sub(r"[^\w.]+", "-", key).strip("-")[-60:]
         name = f"{slug}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        self.key = key
         self.path = folder / f"{name}.lease"
         self._queue_path = folder / f"{name}.next"
         self._owner = owner

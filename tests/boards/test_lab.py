@@ -142,7 +142,8 @@ def test_a_board_that_only_its_driver_knows_to_be_busy_is_waited_for(
 
     drivers: list[Rfc2217Board] = []
 
-    def attached(board: Board) -> Rfc2217Board:
+    def attached(board: Board, *, leased: str | None) -> Rfc2217Board:
+        assert leased == lease_key(board)
         drivers.append(Rfc2217Board(board, ask_mac=ask))
         return drivers[-1]
 

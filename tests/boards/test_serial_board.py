@@ -20,6 +20,7 @@ from bench.boards.drivers.console import console_of
 from bench.boards.lease import FOLDER_VARIABLE, Lease, Owner, lease_folder
 from bench.boards.opening import open_port
 from bench.boards.ports import SysfsPorts
+from bench.boards.whereabouts import lease_key
 from bench.console import Console
 from bench.errors import BenchError, BoardBusy, BoardLost
 from bench.server import Authority
@@ -274,6 +275,37 @@ def test_a_port_that_only_the_opening_finds_taken_is_busy_as_well(tree: UsbTree,
         pytest.raises(BoardBusy, match="is held by another process, which only its user or root can see"),
     ):
         at(tree, desk(usb=UsbIdentity(location="1-2"), mac=MAC)).__enter__()
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"usb": UsbIdentity(serial=MAC.upper())}, {"mac": MAC}, {"port": "ttyACM3"}],
+    ids=["serial number", "MAC", "path"],
+)
+def test_a_board_that_was_leased_while_its_port_was_away_is_leased_by_its_place_too(
+    tree: UsbTree, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
+) -> None:
+    """Its port leaves at each reset; who asks in that moment knows less of it than who asked before."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "leases"))
+    wanted = desk(**named) if "port" not in named else desk(port=str(tree.root / "dev" / named["port"]))
+    away = lease_key(wanted, SysfsPorts(tree.root))
+    assert away not in (None, "usb 1-2")
+    tree.plug("ttyACM3", terminal.path, usb=NATIVE, location="1-2")
+
+    def place() -> Lease:
+        return Lease(lease_folder(), "usb 1-2", Owner.this_process("another", "a test"))
+
+    late = at(tree, wanted, leased=away)
+    with place() as theirs:
+        assert theirs.take()
+        with pytest.raises(BoardBusy, match=r"desk: the board at .*ttyACM3 is held by .* for 'a test'"):
+            late.__enter__()
+    with late, place() as theirs:
+        assert not theirs.take()
+    with place() as theirs:
+        assert theirs.take()
+        with at(tree, wanted, leased=lease_key(wanted, SysfsPorts(tree.root))) as known:
+            assert known.port.endswith("ttyACM3")  # that is the lease that its owner has
 
 
 # -- the port leaves and returns

@@ -42,9 +42,13 @@ _DRIVERS: Mapping[str, Callable[[Board], Attachment]] = MappingProxyType(
 )
 
 
-def attach(board: Board) -> Attachment:
-    """The attachment for a board of boards.yaml; nothing is opened before it is entered."""
+def attach(board: Board, *, leased: str | None = None) -> Attachment:
+    """The attachment for a board of boards.yaml; nothing is opened before it is entered.
+
+    Args:
+        leased: the key of the lease that is held on it; None where there is none
+    """
     driver = _DRIVERS.get(board.driver)
     if driver is None:
         raise BenchError(f"{board.name}: this version of the bench has no driver {board.driver!r} yet")
-    return driver(board)
+    return _LocalBoard(board, leased=leased) if driver is _LocalBoard else driver(board)

@@ -50,6 +50,7 @@ class SerialBoard:
         ports: where serial ports are looked for; those of this machine where not given
         ask_mac: asks the chip at a port for its MAC address
         arrival: seconds for the port to be there and free
+        leased: the key of the lease that is held on the board; None where there is none
     """
 
     def __init__(
@@ -59,14 +60,16 @@ class SerialBoard:
         ports: Ports | None = None,
         ask_mac: Callable[[str], str] = _mac_of,
         arrival: float = ARRIVAL,
+        leased: str | None = None,
     ) -> None:
         self.board = board
         self.supply = supply_of(board)
         self._ports = ports if ports is not None else machine_ports()
         self._ask_mac = ask_mac
         self._arrival = arrival
+        self._leased = leased
         self._home: Home | None = None
-        # The lease of a port that was found by asking its chip: who leased the board by its MAC has not leased that.
+        # The lease of a port that was not known when the board was leased: it was away, or its chip had to be asked.
         self._claims = ExitStack()
         # Whoever is told that the board is busy enters again and again; each question resets a board of somebody.
         self._others: dict[Port, str] = {}
@@ -113,6 +116,7 @@ class SerialBoard:
             raise BoardLost(f"{board.name}: nothing at {sought(board)}; {self._listed()}")
         if port.mac:
             self._check_mac(port, port.mac)
+        self._claim(port, deadline)
         self._await_free(port, deadline)
         if board.mac and not port.mac:
             self._check_mac(port, self._ask_mac(port.device))
@@ -124,6 +128,20 @@ class SerialBoard:
             port = only(self.board, candidates(self.board, self._ports))
             if port is not None or deadline.expired:
                 return port
+            time.sleep(_LOOK_AGAIN)
+
+    def _claim(self, port: Port, deadline: Deadline) -> None:
+        """Lease the place where the port has turned up, unless that is what was leased already.
+
+        While the port of a USB board is away, in a reset or not plugged in, it is leased by what boards.yaml says of
+        it. Somebody else, who saw the port or calls the board otherwise, may hold the lease of the place.
+        """
+        if self._leased in (None, self._key(port)):
+            return
+        lease = self._claims.enter_context(self._lease(port, f"a board that has turned up at {port.device}"))
+        while not lease.take():
+            if deadline.expired:
+                raise BoardBusy(f"{self.board.name}: the board at {port.device} is held by {lease.holder()}")
             time.sleep(_LOOK_AGAIN)
 
     def _await_free(self, port: Port, deadline: Deadline) -> None:
@@ -152,8 +170,9 @@ class SerialBoard:
         for port in self._ports():
             if not port.usb or port.native:
                 continue
+            purpose = f"asking the chip at {port.device} for its MAC"
             with ExitStack() as asked:
-                if holders(port.device) or not asked.enter_context(self._lease(port)).take():
+                if holders(port.device) or not asked.enter_context(self._lease(port, purpose)).take():
                     mac = _IN_USE
                 else:
                     mac = self._asked(port)
@@ -181,12 +200,14 @@ class SerialBoard:
             self._others[port] = mac
         return self._others[port]
 
-    def _lease(self, port: Port) -> Lease:
+    def _lease(self, port: Port, purpose: str) -> Lease:
         """The lease of whatever board stands at a port, which may be somebody else's."""
+        return Lease(lease_folder(), self._key(port), Owner.this_process(self.board.name, purpose))
+
+    def _key(self, port: Port) -> str:
         key = lease_key(replace(self.board, port=port.device, usb=None, mac=""), self._ports)
         assert key is not None, "every local port has one"
-        purpose = f"asking the chip at {port.device} for its MAC"
-        return Lease(lease_folder(), key, Owner.this_process(self.board.name, purpose))
+        return key
 
     def _listed(self) -> str:
         there = [str(port) for port in self._ports() if port.usb]
