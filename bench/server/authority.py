@@ -109,6 +109,7 @@ class Authority:
         The usual door has TLS 1.2 and 1.3. ServerError where `host` is neither name nor address.
         """
         context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+        context.listen()
         _speak(context, door.tls)
         context.set_alpn_protocols(["http/1.1"])
         # The ssl module loads certificates from files only; this one is readable by its owner alone and lives

@@ -8,12 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-__all__ = ["ARRIVING", "ServerContext", "alert"]
+__all__ = ["ARRIVING", "Arriving", "ServerContext", "alert"]
 
-ARRIVING: ContextVar[asyncio.Transport] = ContextVar("ARRIVING")
-"""The connection whose handshake is being begun: asyncio does not say for whom it asks for an SSLObject."""
+
+@dataclass(frozen=True)
+class Arriving:
+    """A connection whose handshake is being begun.
+
+    Attributes:
+        raw: what carries it
+        heard: called once when its ClientHello has been read: the server's own first words follow
+    """
+
+    raw: asyncio.Transport
+    heard: Callable[[], None]
+
+
+ARRIVING: ContextVar[Arriving] = ContextVar("ARRIVING")
+"""Which one it is: asyncio does not say for whom it asks for an SSLObject."""
+
+_NO_VERSION = "UNSUPPORTED_PROTOCOL"
+"""OpenSSL's reason where a ClientHello offers no version that the server speaks."""
 
 _NO_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)
 """The header of a record of application data (RFC 8446, 5.2), and zeros."""
@@ -22,7 +41,8 @@ _NO_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)
 class _Secured(ssl.SSLObject):
     """The TLS of one connection, with both its ends at hand."""
 
-    raw: asyncio.Transport | None = None
+    arriving: Arriving | None = None
+    said_hello = False
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
 
@@ -32,16 +52,33 @@ class _Secured(ssl.SSLObject):
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
-        except ssl.SSLError:
-            if self.raw is not None and not self.raw.is_closing():
-                self.raw.write(self.outgoing.read())
+        except ssl.SSLError as error:
+            if error.reason == _NO_VERSION:
+                self.hello()  # OpenSSL gave it up before it asked for the name
+            if self.arriving is not None and not self.arriving.raw.is_closing():
+                self.arriving.raw.write(self.outgoing.read())
             raise
+
+    def hello(self) -> None:
+        """The ClientHello has been read; another may follow it in TLS 1.3 (RFC 8446, 4.1.4)."""
+        if not self.said_hello and self.arriving is not None:
+            self.said_hello = True
+            self.arriving.heard()
 
 
 class ServerContext(ssl.SSLContext):
     """A context for servers only."""
 
     sslobject_class = _Secured
+
+    def listen(self) -> None:
+        """Tell each `Arriving` of its ClientHello: OpenSSL asks for the name in it, be there one or not."""
+
+        def named(secured: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:  # noqa: ARG001
+            assert isinstance(secured, _Secured)
+            secured.hello()
+
+        self.sni_callback = named
 
     def wrap_bio(
         self,
@@ -53,7 +90,7 @@ class ServerContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         secured = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         assert isinstance(secured, _Secured)
-        secured.incoming, secured.outgoing, secured.raw = incoming, outgoing, ARRIVING.get(None)
+        secured.incoming, secured.outgoing, secured.arriving = incoming, outgoing, ARRIVING.get(None)
         return secured
 
 

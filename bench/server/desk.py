@@ -92,7 +92,7 @@ class Desk:
 
     async def open(self, door: Door, faults: tuple[Fault, ...], port: int) -> None:
         """Open a listener of that kind, called for by those of the faults that act at the door."""
-        telling = tuple(fault for fault in faults if fault.tells_at_the_door)
+        telling = tuple(fault for fault in dict.fromkeys(faults) if fault.tells_at_the_door)
         http = web.Server(
             lambda request: self._answer(door, request),
             logger=_LOG,
@@ -114,13 +114,17 @@ class Desk:
         def refused(whom: Refused) -> None:
             self._note("tls", connection=whom.number, peer=whom.peer, ok=False, reason=whom.reason)
 
-        def number() -> int:
-            connection = self._number("connection")
+        def fired(connection: int) -> None:
             for fault in telling:
                 self._note("fault", connection=connection, request=None, path=None, **tell_fault(fault))
+
+        def number() -> int:
+            connection = self._number("connection")
+            if not door.answers_tls:
+                fired(connection)
             return connection
 
-        reception = Reception(number, greeted, refused, serve, self._gone)
+        reception = Reception(number, fired, greeted, refused, serve, self._gone)
         context = self._authority.issue(self._name, door) if door.scheme == "https" else None
         listener = Listener(reception, context, self._patience.handshake, silent=door.tls == "silent")
         await listener.open(self._host, port)

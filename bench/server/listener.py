@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.errors import ServerError
 from bench.server.connection import SEND_BUFFER, Connection, Early, Nobody, Plain, drop
-from bench.server.context import ARRIVING
+from bench.server.context import ARRIVING, Arriving
 
 __all__ = ["Greeted", "Listener", "Reception", "Refused"]
 
@@ -50,12 +50,14 @@ class Reception:
 
     Attributes:
         new_number: gives the next connection its number
+        heard: told that a connection's ClientHello has been read
         greeted, refused: told of each handshake
         http: makes the HTTP protocol for a connection
         gone: told when a connection that was greeted is over, with the error that ended it, None for a close
     """
 
     new_number: Callable[[], int]
+    heard: Callable[[int], None]
     greeted: Callable[[Greeted], None]
     refused: Callable[[Refused], None]
     http: Callable[[Connection], asyncio.Protocol]
@@ -149,7 +151,7 @@ class Listener:
                 raw.resume_reading()
                 await self._serve(raw, raw, early, None, number)
                 return
-            ARRIVING.set(raw)  # of this task alone
+            ARRIVING.set(Arriving(raw, lambda: self._reception.heard(number)))  # of this task alone
             self._begun(number, raw)
             try:
                 tls = await asyncio.get_running_loop().start_tls(

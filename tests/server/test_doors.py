@@ -246,6 +246,84 @@ def test_the_server_s_own_port_may_be_any_door(client: Client) -> None:
         assert client.ask(server.publish("/app.bin", b"x"))[1] == b"x"
 
 
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (PlainHttp(), Expired()),
+        (SilentHandshake(), WrongName()),
+        (TlsOnly("1.3"), PlainHttp()),
+        (TlsOnly("1.2"), SilentHandshake()),
+        (PlainHttp(), SilentHandshake()),
+        (Expired(), NotFound(), RsaCertificate()),
+        (TlsOnly("1.2"), TlsOnly("1.3")),
+    ],
+    ids=str,
+)
+def test_doors_that_contradict_one_another_are_refused(
+    server: OtaServer, client: Client, faults: tuple[Fault, ...]
+) -> None:
+    mend = f"{faults[0].name} and {faults[-1].name} contradict one another.*serve two releases"
+    with pytest.raises(ServerError, match=mend):
+        server.publish("/app.bin", b"x", *faults)
+    with pytest.raises(ServerError, match=mend), OtaServer(client.timeline, client.authority, faults=faults):
+        pass
+
+
+def test_a_door_may_have_a_certificate_and_a_version(server: OtaServer, client: Client) -> None:
+    release = server.publish("/app.bin", b"x", TlsOnly("1.2"), RsaCertificate(), RsaCertificate())
+    assert client.ask(release)[1] == b"x"
+    told = [entry.data["fault"] for entry in client.timeline.entries if entry.kind == "fault"]
+    assert told == ["tls-only", "rsa-certificate"]
+
+
+GARBAGE = {
+    "nothing": b"",
+    "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no hello": b"\x16\x03\x01\x00\x05hello",
+    "half a hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+
+
+@pytest.mark.parametrize("said", GARBAGE.values(), ids=GARBAGE)
+@pytest.mark.parametrize("fault", [Expired(), RsaCertificate(), TlsOnly("1.3")], ids=str)
+def test_a_certificate_that_nobody_asked_for_is_not_told(
+    server: OtaServer, client: Client, fault: Fault, said: bytes
+) -> None:
+    parts = urlsplit(server.publish("/app.bin", b"x", fault).url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as peer:
+        peer.sendall(said)
+    assert client.told("tls", ok=False)
+    assert not [entry for entry in client.timeline.entries if entry.kind == "fault"]
+
+
+@pytest.mark.parametrize("fault", [Expired(), RsaCertificate(), TlsOnly("1.2"), TlsOnly("1.3")], ids=str)
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", None])
+def test_who_leaves_after_the_hello_has_been_shown_what_is_wrong(
+    server: OtaServer, client: Client, fault: Fault, name: str | None
+) -> None:
+    """With a name in the hello (SNI), with an address, which is never in it, and from who asks for none."""
+    parts = urlsplit(server.publish("/app.bin", b"x", fault).url)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = client.context()
+    context.check_hostname = name is not None
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as peer:
+        peer.sendall(outgoing.read())
+        assert peer.recv(1) == b"\x16"
+    told = client.told("fault", fault=fault.name, request=None)
+    assert told.index < client.told("tls", ok=False, connection=told.data["connection"]).index
+    assert len([entry for entry in client.timeline.entries if entry.kind == "fault"]) == 1
+
+
+def test_a_hello_without_a_version_in_common_is_told(server: OtaServer, client: Client) -> None:
+    release = server.publish("/app.bin", b"x", TlsOnly("1.3"))
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+        client.connect(release, ssl.TLSVersion.TLSv1_2).connect()
+    assert client.told("fault", fault="tls-only", version="1.3")
+
+
 def test_a_name_that_is_none_is_the_callers_mistake(client: Client) -> None:
     with pytest.raises(ServerError, match="neither a host name nor an IP address"):
         client.authority.issue("not a name")

@@ -18,8 +18,10 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import ClassVar, Literal, TypeAlias
 
+from bench.errors import ServerError
 from bench.server.plan import Asked, Plan
 
 __all__ = ["Certificate", "Door", "Fault", "Tls", "door_of"]
@@ -60,6 +62,19 @@ class Door:
         """Of URLs behind it."""
         return "http" if self.tls == "none" else "https"
 
+    @property
+    def answers_tls(self) -> bool:
+        """Does a ClientHello get an answer, in which a certificate and a version can be seen?"""
+        return self.tls not in ("none", "silent")
+
+    def goes_with(self, other: Door) -> bool:
+        """Can one listener be as both call for?"""
+        usual = Door()
+        if self == other or usual in (self, other):
+            return True
+        same = (self.certificate == usual.certificate) == (other.certificate == usual.certificate)
+        return self.answers_tls and other.answers_tls and not same
+
 
 @dataclass(frozen=True)
 class Fault(ABC):
@@ -81,12 +96,23 @@ class Fault(ABC):
 
     @property
     def tells_at_the_door(self) -> bool:
-        """Does it fire with every connection, before any request?"""
+        """Does it fire with every connection, before any request?
+
+        Faults of the certificate and of versions of TLS fire when a ClientHello has been read, for that is answered
+        otherwise; `plain-http` and `silent-handshake` with the connection itself.
+        """
         return self.door(Door()) != Door()
 
 
 def door_of(faults: Iterable[Fault]) -> Door:
-    """The door that these faults together call for."""
+    """The door that these faults together call for; ServerError for faults that no listener can have both."""
+    faults = tuple(faults)
+    for one, other in combinations(faults, 2):
+        if not one.door(Door()).goes_with(other.door(Door())):
+            raise ServerError(
+                f"{one.name} and {other.name} contradict one another: a listener presents one certificate and speaks "
+                "the versions of one kind, and without an answer in TLS it has neither; serve two releases"
+            )
     door = Door()
     for fault in faults:
         door = fault.door(door)

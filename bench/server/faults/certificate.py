@@ -1,4 +1,6 @@
-"""Faults of the certificate that the server presents, and certificates that are sound but not the usual one."""
+"""Faults of the certificate that the server presents, and certificates that are sound but not the usual one.
+A release has one of them at most. It fires when a client has said its hello, which the certificate answers.
+"""
 
 from __future__ import annotations
 

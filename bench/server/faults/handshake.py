@@ -1,4 +1,7 @@
-"""Faults of TLS itself: the versions that are spoken, a handshake that never ends, and no TLS at all."""
+"""Faults of TLS itself: the versions that are spoken, a handshake that never ends, and no TLS at all.
+One version alone fires when a client has said its hello, the two others with each connection: they go with no
+certificate and no version.
+"""
 
 from __future__ import annotations
 
