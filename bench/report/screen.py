@@ -63,6 +63,9 @@ class Screen:
         self._broken_at = 0
         self._quiet_until = 0.0
         self._lock = threading.RLock()
+        """Of the terminal. Whoever writes holds it, for as long as a terminal that was stopped (Ctrl-S) lets nobody."""
+        self._of_standings = threading.Lock()
+        """Of what is told by those who must not wait for the terminal: they hold the timeline."""
         self._ending = threading.Event()
         self._ticker: threading.Thread | None = None
 
@@ -102,8 +105,8 @@ class Screen:
             self._broken_at = self._others()
 
     def show(self, key: str, standing: Standing | None) -> None:
-        """How it stands with whoever has this key; None: no more."""
-        with self._lock:
+        """How it stands with whoever has this key; None: no more. Never waits for the terminal."""
+        with self._of_standings:
             if standing is None:
                 self._standings.pop(key, None)
                 self._said.pop(key, None)
@@ -159,15 +162,21 @@ class Screen:
 
     def _tell(self) -> None:
         now = time.time()
-        for key, standing in self._standings.items():
-            if now - max(self._said.get(key, 0.0), standing.began) >= _PLAIN_EVERY:
-                self._said[key] = now
-                self.line(told(standing, now))
+        with self._of_standings:
+            due = {
+                key: standing
+                for key, standing in self._standings.items()
+                if now - max(self._said.get(key, 0.0), standing.began) >= _PLAIN_EVERY
+            }
+            self._said.update(dict.fromkeys(due, now))
+        for standing in due.values():
+            self.line(told(standing, now))
 
     def _redraw(self, draw: Drawing) -> None:
-        if time.monotonic() < self._quiet_until or (not self._standings and not self._lines):
+        with self._of_standings:
+            standings = [self._standings[key] for key in sorted(self._standings)]
+        if time.monotonic() < self._quiet_until or (not standings and not self._lines):
             return
-        standings = [self._standings[key] for key in sorted(self._standings)]
         size = self._size()
         lines = draw(standings, time.time(), size)[: max(1, size.lines - 2)] if standings else []
         if self._lines and len(lines) == self._lines:

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -233,6 +234,38 @@ def test_a_terminal_that_is_gone_ends_nothing() -> None:
             screen.line("said to nobody")
             screen.show("0", START)
         terminal.master = os.open(os.devnull, os.O_RDONLY)
+
+
+def test_a_terminal_that_was_stopped_holds_nobody_up_who_tells_how_it_stands() -> None:
+    """Ctrl-S: what is written waits as long as a person likes; the timeline, whose lock the teller has, must not."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(1 << 16))
+    os.set_blocking(writing, True)
+    drawn = threading.Event()
+
+    def draw(*_: object) -> list[str]:
+        drawn.set()  # and what comes of it is written, by who holds the terminal meanwhile
+        return ["x"]
+
+    def tell() -> None:
+        for _ in range(100):
+            screen.show("0", START)
+
+    screen = Screen(writing, draw=draw).open()
+    try:
+        screen.show("0", START)
+        assert drawn.wait(30)
+        telling = threading.Thread(target=tell, daemon=True)
+        telling.start()
+        telling.join(30)
+        assert not telling.is_alive()
+    finally:
+        os.close(reading)
+        screen.close()
+        os.close(writing)
 
 
 def test_without_a_view_a_long_scenario_is_told_now_and_then(tmp_path: Path) -> None:
