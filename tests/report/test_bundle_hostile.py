@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,24 @@ def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
     assert data.count(size) == 2
     path.write_bytes(data.replace(size, struct.pack("<I", 1)))
     assert "'run/bomb'" in refused(path)
+
+
+def test_of_a_long_verdict_only_the_beginning_is_read(tmp_path: Path) -> None:
+    files = {**FILES, "verdict.txt": b"gate: MET\n" + bytes(64 << 20)}
+    path = write(tmp_path / "b.zip", {**files, **signed(manifest(files))})
+    tracemalloc.start()
+    try:
+        assert verify_bundle(path).verdict == "gate: MET"
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    data = write(tmp_path / "b.zip", {**FILES, "run/\u00e4": b""}).read_bytes()
+    assert data.count("\u00e4".encode()) == 2
+    (tmp_path / "b.zip").write_bytes(data.replace("\u00e4".encode(), b"\xff\xff"))
+    assert "a damaged one" in refused(tmp_path / "b.zip")
 
 
 def test_files_that_lie_over_one_another_are_refused(tmp_path: Path) -> None:

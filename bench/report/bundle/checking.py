@@ -24,6 +24,7 @@ from bench.report.bundle.signing import PublicKey, fingerprint, is_signed, parse
 __all__ = ["BundleRefused", "Checked", "verify_bundle"]
 
 _MOST_MANIFEST = 64 << 20
+_LONGEST_VERDICT = 4096
 _MOST_SIGNATURE = 16 << 10
 _PIECE = 1 << 20
 _SHOWN = 20
@@ -93,7 +94,7 @@ def verify_bundle(path: Path, key: PublicKey | None = None) -> Checked:
             return _verify(bundle, path.stat().st_size, key)
     except OSError as error:
         raise BenchError(f"{path}: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError, UnicodeError) as error:
         raise BundleRefused(f"it is no zip file, or a damaged one: {error}") from None
 
 
@@ -113,7 +114,7 @@ def _verify(bundle: zipfile.ZipFile, size: int, key: PublicKey | None) -> Checke
     problems = list(_differing(bundle, there, files))
     if problems:
         raise BundleRefused(*problems)
-    verdict = bundle.read("verdict.txt").decode("utf-8", "replace").split("\n")[0] if "verdict.txt" in files else ""
+    verdict = _beginning(bundle, there["verdict.txt"]).split("\n")[0] if "verdict.txt" in files else ""
     total = sum(size for size, _ in files.values())
     return Checked(len(files), total, signer, trusted, "".join(filter(str.isprintable, verdict)))
 
@@ -140,6 +141,12 @@ def _hostile(entries: list[zipfile.ZipInfo], size: int) -> Iterator[str]:
             yield f"{entry.filename!r} is encrypted"
         elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             yield f"{entry.filename!r} is packed by another method than deflate"
+
+
+def _beginning(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    """As much of a text as somebody reads; the whole may be of any size."""
+    with bundle.open(entry) as file:
+        return file.read(_LONGEST_VERDICT).decode("utf-8", "replace")
 
 
 def _small(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
