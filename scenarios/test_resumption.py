@@ -11,8 +11,9 @@ from bench.timeline import START, UPDATE_BOOT_PARTITION, said
 pytestmark = pytest.mark.needs("ota_resumption")
 
 KIB = 1024
-resuming = pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v5.5")
-resuming_v6 = pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v6.0")
+resuming = pytest.mark.firmware(ota_resumption=True, idf_ver="v5.5")
+resuming_v5_5 = pytest.mark.firmware(ota_resumption=True, idf_ver="v5.5", exactly=True)
+resuming_v6 = pytest.mark.firmware(ota_resumption=True, idf_ver="v6.0")
 resuming_in_parts = pytest.mark.firmware(ota_resumption=True, partial_http_download=True, idf_ver="v5.5")
 
 CUT = 100_000
@@ -39,7 +40,6 @@ def test_an_update_goes_on_where_it_was_cut(ota: Ota, release: Draft) -> None:
     path = broken_off(ota, new)
 
     ota.start_again(ota.publish_again(path, new))
-    ota.expect_happened(said(text=f"Valid OTA resumption case, offset {KEPT}"))
     ota.expect_boot_after_update(version="2")
     ota.wait_until_ready()
     assert ota.requests() == [f"GET bytes={KEPT}-"]
@@ -68,7 +68,7 @@ def test_an_update_goes_on_where_power_was_lost(ota: Ota, release: Draft) -> Non
 
 
 @pytest.mark.covers("advanced_https_ota: ota_resumption_flash_enc")
-@pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v5.5", flash_encryption=True)
+@pytest.mark.firmware(ota_resumption=True, idf_ver="v5.5", flash_encryption=True)
 def test_an_update_goes_on_where_it_was_cut_on_an_encrypted_board(ota: Ota, release: Draft) -> None:
     """Resumption counts plain bytes: what stands encrypted in the slot is gone on from, and the whole image boots."""
     new = release.version("2")
@@ -89,11 +89,10 @@ def test_another_url_starts_afresh(ota: Ota, release: Draft) -> None:
     broken_off(ota, release.version("2"))
 
     ota.update(release.version("3"), version="3")
-    assert ota.requests() == ["GET"]
-    ota.expect_absent(said(text="Valid OTA resumption case"))
+    assert ota.requests() in (["GET"], ["GET bytes=0-"])  # since v6.0 it asks for a range even then
 
 
-@resuming
+@pytest.mark.firmware(ota_resumption=True, version_check=False, idf_ver="v5.5")  # it is given one version twice
 def test_a_finished_update_is_forgotten(ota: Ota, release: Draft) -> None:
     """After a whole download the same URL is asked for from its start again."""
     new = release.version("2")
@@ -104,7 +103,7 @@ def test_a_finished_update_is_forgotten(ota: Ota, release: Draft) -> None:
     ota.start_again(first)
     ota.expect_boot_after_update(version="2")
     ota.wait_until_ready()
-    assert ota.requests() == ["GET"]
+    assert ota.requests() in (["GET"], ["GET bytes=0-"])
 
 
 @resuming
@@ -118,7 +117,7 @@ def test_a_file_that_changed_meanwhile_is_not_booted(ota: Ota, release: Draft) -
     assert ota.requests() == [f"GET bytes={KEPT}-"]
 
 
-@resuming
+@resuming_v5_5
 def test_a_server_that_ignores_the_range_spoils_the_image(ota: Ota, release: Draft) -> None:
     """A finding in v5.5: the whole file is written behind what is there; its validation keeps it from being booted."""
     new = release.version("2")
@@ -131,7 +130,7 @@ def test_a_server_that_ignores_the_range_spoils_the_image(ota: Ota, release: Dra
     ota.note_finding("v5.5 takes the whole file that answers a resumed range for the rest of it")
 
 
-@resuming
+@resuming_v5_5
 def test_v5_5_stumbles_over_the_answer_that_a_range_lies_behind_the_file(ota: Ota, release: Draft) -> None:
     """A finding: after 416 it asks for the whole file, and takes what is left of the refusal for the answer."""
     path = broken_off(ota, release.version("2"))
