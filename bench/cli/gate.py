@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench.cli.arguments import day
+from bench.cli.outputs import check_zip
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +42,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     gate.add_argument("file", metavar="BUNDLE", nargs="?", help="after `verify`: the bundle")
     gate.add_argument("--policy", metavar="FILE", default="release.yaml", help="the policy (default: release.yaml)")
-    gate.add_argument("--as-of", metavar="DAY", type=date.fromisoformat, help="judge as on that day (default: today)")
+    gate.add_argument("--as-of", metavar="DAY", type=day, help="judge as on that day (default: today)")
     gate.add_argument("--json", action="store_true", help="the verdict as one JSON object")
     gate.add_argument("--bundle", metavar="ZIP", help="write run, policy and verdict into one file of evidence")
     gate.add_argument("--key", metavar="PEM", help="sign the bundle with this private key: Ed25519, ECDSA or RSA")
@@ -64,6 +67,8 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 def _judge(args: argparse.Namespace) -> int:
     from bench.report.gate import judge, load_policy, read_run
 
+    if args.bundle:
+        check_zip(Path(args.bundle), Path(args.policy), *([Path(args.key)] if args.key else []))
     policy = load_policy(Path(args.policy))
     run = read_run(_newest(Path(args.what)))
     verdict = judge(policy, run, args.as_of or datetime.now(UTC).date())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli.arguments import day
+from bench.cli.outputs import check_page
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _news(args: argparse.Namespace) -> int:
 def _page(args: argparse.Namespace) -> int:
     from bench.report.history import write_page
 
+    check_page(args.out, args.file)
     write_page(_results(args), args.out, title=f"History of {args.file}")
     print(args.out)
     return 0

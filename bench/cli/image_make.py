@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.arguments import assignment, number
+from bench.cli.outputs import refuse_inputs
 from bench.errors import BenchError, FormatError
 
 if TYPE_CHECKING:
@@ -23,15 +25,15 @@ def add_makers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add the subcommands to `bench image`."""
     derive = _action(actions, "derive", "change fields, size or single bits, and seal again", _derive)
     derive.add_argument("--version", metavar="V", help="application version")
-    derive.add_argument("--secure-version", type=_number, metavar="N")
+    derive.add_argument("--secure-version", type=number, metavar="N")
     derive.add_argument("--chip", metavar="NAME", help="chip that the header names, e.g. esp32h2")
-    field = {"action": "append", "default": [], "type": _assignment, "metavar": "FIELD=VALUE"}
+    field = {"action": "append", "default": [], "type": assignment, "metavar": "FIELD=VALUE"}
     derive.add_argument("--header", **field, help="a field of esp_image_header_t, e.g. min_chip_rev_full=301")  # type: ignore[arg-type]
     derive.add_argument("--app-desc", **field, help="a field of esp_app_desc_t, e.g. time=12:00:00")  # type: ignore[arg-type]
     derive.add_argument("--crashing", action="store_true", help="dies at its first instruction")
-    derive.add_argument("--size", type=_number, metavar="BYTES", help="padded to this size, and valid")
+    derive.add_argument("--size", type=number, metavar="BYTES", help="padded to this size, and valid")
     derive.add_argument("--flip", action="append", default=[], metavar="PLACE", help="one bit wrong there, not sealed")
-    derive.add_argument("--truncate", type=_number, metavar="BYTES", help="the first bytes only")
+    derive.add_argument("--truncate", type=number, metavar="BYTES", help="the first bytes only")
 
     sign = _action(actions, "sign", "sign for Secure Boot, in place of any signature that is there", _sign)
     sign.add_argument("--key", action="append", required=True, type=Path, metavar="PEM", help="one to three times")
@@ -43,7 +45,7 @@ def add_makers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     rekey.add_argument("--url", metavar="URL", help="where it is to look for updates")
     rekey.add_argument("--key", type=Path, metavar="PEM", help="private key of pre-encrypted images")
-    rekey.add_argument("--number", type=_number, metavar="N", help="which of several, from 0")
+    rekey.add_argument("--number", type=number, metavar="N", help="which of several, from 0")
 
     encrypt = _action(actions, "encrypt", "pre-encrypt for esp_encrypted_img", _encrypt)
     encrypt.add_argument("--key", required=True, type=Path, metavar="PEM", help="public key: RSA-3072 or P-256 (ECIES)")
@@ -65,6 +67,8 @@ def _action(
     parser.add_argument("out", type=Path, metavar="OUT")
 
     def run(args: argparse.Namespace) -> int:
+        keys = [getattr(args, name, None) for name in ("key", "ca", "hmac_key")]
+        refuse_inputs(args.out, *(path for one in keys if one for path in (one if isinstance(one, list) else [one])))
         data = make(_read(args.file), args)
         try:
             args.out.write_bytes(data)
@@ -174,14 +178,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BenchError(f"{path}: {error.strerror}") from None
-
-
-def _number(text: str) -> int:
-    return int(text, 0)
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"{text!r} has no '='")
-    return name.replace("-", "_"), value

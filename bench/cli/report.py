@@ -9,10 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.outputs import check_page
+from bench.errors import BenchError
+
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["register"]
+
+_OF_A_RUN = ("run.json", "*/*/outcome.json", "*/*/timeline.jsonl", "*/*/console.raw")
+"""A run that was killed has left one of them, or nothing that a page could show."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,16 +33,20 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _report(args: argparse.Namespace) -> int:
     from bench.console.causes import explain
-    from bench.report.html import write_report
+    from bench.report.html import REPORT, write_report
 
-    output = Path(args.output) if args.output else None
-    print(write_report(_run(Path(args.folder)), output, decode=explain))
+    run = _run(Path(args.folder))
+    output = Path(args.output) if args.output else run / REPORT
+    check_page(output)
+    print(write_report(run, output, decode=explain))
     return 0
 
 
 def _run(folder: Path) -> Path:
     """The folder itself where it is a run, else the newest run in it. Runs are named by their start."""
     runs = [path for path in folder.glob("[0-9]*-[0-9]*") if path.is_dir()] if folder.is_dir() else []
-    if not runs:
-        return folder
-    return max(runs, key=lambda path: [int(part) for part in path.name.split("-") if part.isdecimal()])
+    if runs:
+        return max(runs, key=lambda path: [int(part) for part in path.name.split("-") if part.isdecimal()])
+    if not any(any(folder.glob(name)) for name in _OF_A_RUN):
+        raise BenchError(f"{folder} is no run: name the folder of a run, evidence/<start>")
+    return folder

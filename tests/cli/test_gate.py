@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -128,3 +129,37 @@ def test_what_makes_no_sense_is_bad_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["gate", *words])
     assert ended.value.code == 2
+
+
+def test_a_bundle_takes_the_place_of_a_bundle_and_of_nothing_else(
+    policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path / "run", [Did("test_one")])
+    key, other, pipe, bundle = (tmp_path / name for name in ("ed.pem", "other.txt", "pipe", "release.zip"))
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    private = ed25519.Ed25519PrivateKey.generate()
+    key.write_bytes(private.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    other.write_text("mine")
+    os.mkfifo(pipe)
+    before = {path: path.read_bytes() for path in (key, policy, other)}
+    for place, reason in (
+        (key, "ed.pem is read by this command, and would be written over"),
+        (policy, "release.yaml is read by this command, and would be written over"),
+        (other, "other.txt is there already, and is no zip file"),
+        (pipe, "pipe is no file"),
+    ):
+        assert gate(policy, run, "--key", key, "--bundle", place) == 2
+        assert reason in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (key, policy, other)} == before
+    assert pipe.is_fifo()
+    for _ in "ab":
+        assert gate(policy, run, "--key", key, "--bundle", bundle) == 0
+
+
+def test_a_day_that_is_none_is_told_what_it_should_be(
+    policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        gate(policy, tmp_path, "--as-of", "tomorrow")
+    assert ended.value.code == 2
+    assert "'tomorrow': expected a day as YYYY-MM-DD" in capsys.readouterr().err

@@ -128,3 +128,29 @@ def test_what_cannot_be_made_is_refused_in_one_line(
     assert reason in told
     assert told.count("\n") == 1
     assert not (folder / "out.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--size", "abc"], "argument --size: 'abc': expected a number, as 4096 or 0x1000"),
+        (["--truncate", "-1"], "argument --truncate: '-1': expected a number that is not below 0"),
+        (["--header", "chip_id"], "argument --header: 'chip_id': expected FIELD=VALUE"),
+    ],
+)
+def test_wrong_usage_is_told_what_is_expected(
+    folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["image", "derive", str(folder / "app.bin"), str(folder / "out.bin"), *arguments])
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_key_is_not_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "rsa.pem").read_bytes()
+    for action in ("sign", "encrypt"):
+        words = [str(folder / "app.bin"), str(folder / "rsa.pem"), "--key", str(folder / "rsa.pem")]
+        assert main(["image", action, *words]) == 2
+        assert "rsa.pem is read by this command, and would be written over" in capsys.readouterr().err
+    assert (folder / "rsa.pem").read_bytes() == before

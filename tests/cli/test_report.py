@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,27 @@ def test_the_newest_run_is_taken_from_a_folder_of_runs(tmp_path: Path, capsys: p
 def test_no_run_is_bad_usage_with_the_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert "name the folder of a run" in capsys.readouterr().err
+    (tmp_path / "e1").mkdir()
+    assert main(["report", str(tmp_path / "e1")]) == 2
+    assert "e1 is no run: name the folder of a run" in capsys.readouterr().err
+    assert list((tmp_path / "e1").iterdir()) == []
+    (tmp_path / "e1" / "run.json").write_text("{")
+    assert main(["report", str(tmp_path / "e1")]) == 0, "one whose facts are damaged is a run"
+
+
+def test_a_page_is_written_over_a_page_and_over_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(tmp_path, "20260101-000000")
+    firmware, pipe, page = tmp_path / "fw.bin", tmp_path / "pipe", tmp_path / "page.html"
+    firmware.write_bytes(b"\xe9 firmware")
+    os.mkfifo(pipe)
+    assert main(["report", str(folder), "-o", str(firmware)]) == 2
+    assert "fw.bin is there already, and is no HTML page: remove it, or name another file" in capsys.readouterr().err
+    assert firmware.read_bytes() == b"\xe9 firmware"
+    assert main(["report", str(folder), "-o", str(pipe)]) == 2
+    assert "pipe is no file: name one to write the HTML page to" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    page.touch()
+    for _ in "ab":
+        assert main(["report", str(folder), "-o", str(page)]) == 0

@@ -337,3 +337,11 @@ def test_a_question_about_a_file_of_others_is_refused(tmp_path: Path, capsys: py
         assert main(["history", action, "--file", str(firmware)]) == 2
         assert "fw.bin is no history of the bench" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [firmware]
+    file = tmp_path / "h.sqlite"
+    assert main(["history", "add", str(made(tmp_path, "run", [ONE])), "--file", str(file)]) == 0
+    before = file.read_bytes()
+    assert main(["history", "page", "--file", str(file), "-o", str(file)]) == 2
+    assert "h.sqlite is read by this command, and would be written over" in capsys.readouterr().err
+    assert main(["history", "page", "--file", str(file), "-o", str(firmware)]) == 2
+    assert "fw.bin is there already, and is no HTML page" in capsys.readouterr().err
+    assert (file.read_bytes(), firmware.read_bytes()[:9]) == (before, b"\xe9firmware")
