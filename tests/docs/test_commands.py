@@ -176,3 +176,15 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
             for below in action.choices.values():
                 found |= _options(below)
     return found
+
+
+def test_commands_about_one_run_name_one_however_many_there_are() -> None:
+    """`evidence/2*-*` is one run on the desk here, and several from a user's second day on."""
+    several = [
+        f"{page.name}: {command.text}"
+        for page in PAGES
+        for block in _to_run(page)
+        for command in commands_of(block)
+        if re.match(r"bench (report|gate) \S*\*", command.text)
+    ]
+    assert several == []
