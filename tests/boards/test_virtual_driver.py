@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,15 @@ def test_a_process_that_does_not_start_is_named() -> None:
 def test_the_driver_is_chosen_by_boards_yaml() -> None:
     assert isinstance(attach(BOARD), VirtualBoard)
     assert isinstance(attach(Board(name="desk", chip="esp32", driver="serial", port="/dev/ttyUSB0")), SerialBoard)
+
+
+def test_boards_yaml_can_have_its_waiting_take_its_time() -> None:
+    for realtime in (False, True):
+        with attach(replace(BOARD, realtime=realtime)) as board:
+            assert isinstance(board, VirtualBoard)
+            assert board._process is not None
+            command = Path(f"/proc/{board._process.pid}/cmdline").read_text().split("\0")
+            assert ("--realtime" in command) is realtime
 
 
 def test_what_a_board_cannot_do_is_told_with_the_mark_that_is_missing() -> None:

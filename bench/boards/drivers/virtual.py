@@ -46,7 +46,7 @@ class VirtualBoard(Supply):
         super().__init__(board)
         self._flash = flash
         self._efuse = efuse
-        self._realtime = realtime
+        self._realtime = realtime or board.realtime
         self._process: subprocess.Popen[str] | None = None
         self._control: socket.socket | None = None
         self._replies: Any = None
