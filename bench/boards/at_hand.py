@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.boards.board import CHIPS, Board
-from bench.boards.boards_file import BoardsFile
+from bench.boards.boards_file import BoardsFile, port_problem
 from bench.boards.drivers import Attachment, attach
 from bench.boards.identify import identify
 from bench.boards.lease import Lease, Owner, lease_folder
@@ -52,6 +52,8 @@ def _by_name(name: str, path: Path) -> Board:
 
 def _by_port(port: str, stack: ExitStack, purpose: str) -> tuple[Board, str | None]:
     driver = "rfc2217" if port.startswith("rfc2217://") else "serial"
+    if problem := port_problem(driver, port):
+        raise BenchError(f"{port} {problem}")
     leased = _lease(Board(port, CHIPS[0], driver, port), stack, purpose)
     chip = identify(port).chip
     if chip not in CHIPS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from bench.boards.board import (
     Board,
@@ -22,7 +23,7 @@ from bench.boards.boards_fields import BOARDS
 from bench.errors import BoardsFileError
 from bench.settings import Document, Record
 
-__all__ = ["BoardsFile"]
+__all__ = ["BoardsFile", "port_problem"]
 
 _FILE = Document("boards.yaml", BoardsFileError)
 
@@ -90,13 +91,26 @@ def _check(path: str, name: str, fields: Record, line: int) -> None:
         raise BoardsFileError(path, line, where, "driver 'serial' needs a `port:`, a `usb:` or a `mac:` to find it by")
     if driver == "rfc2217" and "port" not in fields:
         raise BoardsFileError(path, line, where, "driver 'rfc2217' needs a `port:`")
-    if driver == "rfc2217" and not fields.text("port").startswith("rfc2217://"):
-        raise BoardsFileError(path, fields.lines["port"], f"{where}.port", "must be a URL: rfc2217://HOST:PORT")
+    if "port" in fields and (problem := port_problem(driver, fields.text("port"))):
+        raise BoardsFileError(path, fields.lines["port"], f"{where}.port", problem)
     if driver == "labgrid" and "labgrid" not in fields:
         raise BoardsFileError(path, line, where, "driver 'labgrid' needs a `labgrid:` with coordinator and place")
     if fields.text("reset_by", "rts") == "power" and "power" not in fields and driver != "labgrid":
         problem = "needs a `power:` that says how the supply is switched"
         raise BoardsFileError(path, fields.lines["reset_by"], f"{where}.reset_by", problem)
+
+
+def port_problem(driver: str, port: str) -> str:
+    """Why a board of that driver cannot be at a port, with the mend; empty where it can."""
+    if driver == "serial":
+        mend = "it takes a device path; a board behind a URL is `driver: rfc2217` with port: rfc2217://HOST:PORT"
+        return f"means nothing to driver 'serial': {mend}" if "://" in port else ""
+    try:
+        parts = urlsplit(port)
+        sound = port.startswith("rfc2217://") and bool(parts.hostname and parts.port)
+    except ValueError as error:  # brackets that do not close, or a number that no port has
+        return f"must be a URL: rfc2217://HOST:PORT ({error})"
+    return "" if sound else "must be a URL: rfc2217://HOST:PORT"
 
 
 def _board(name: str, fields: Record, line: int) -> Board:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.boards.board import CHIPS
+from bench.boards.boards_file import port_problem
 from bench.boards.identify import Identity, identify
 from bench.boards.ports import Port, holders
 from bench.errors import BenchError
@@ -43,14 +44,16 @@ def entry(found: Discovered, taken: Collection[str] = ()) -> str:
     """The lines for boards.yaml, ready to paste under `boards:`. `taken` are names that it has already.
 
     Native USB (USB-Serial/JTAG) is called by its serial number, which is the chip's MAC; a bridge by its own serial
-    number where it has one worth the name, else by its place; and a URL as it is.
+    number where it has one worth the name, else by its place; and an rfc2217 URL as it is. Empty for another URL: a
+    tool can open it, but no driver reaches a board there.
     """
     assert found.identity is not None
     chip, mac = found.identity.chip, found.identity.mac
     lines = [f"  {_name(chip, mac, taken)}:", f"    chip: {chip}"]
     if "://" in found.port.device:
-        driver = "rfc2217" if found.port.device.startswith("rfc2217://") else "serial"
-        lines += [f"    driver: {driver}", f"    port: {found.port.device}"]
+        if port_problem("rfc2217", found.port.device):
+            return ""
+        lines += ["    driver: rfc2217", f"    port: {found.port.device}"]
     else:
         lines += ["    driver: serial", *_port_lines(found.port)]
     lines += [f'    mac: "{mac}"', "    server_host: 192.0.2.1  # this machine's address, as the board reaches it"]

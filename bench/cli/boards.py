@@ -61,11 +61,13 @@ def _discover(args: argparse.Namespace) -> int:
         ids = f"{found.port.vid:04x}:{found.port.pid:04x}" if found.port.usb else ""
         usb = " ".join(filter(None, (ids, found.port.product)))
         print(f"{found.port.device:24} {usb:32} {told}", flush=True)
-        if chip is not None:
-            entries.append(entry(found, taken))
-            taken.add(entries[-1].split(":")[0].strip())
-    if not args.json:
-        print("\nboards:\n" + "".join(entries) if entries else _nothing(), end="" if entries else "\n")
+        if chip is not None and (lines := entry(found, taken)):
+            entries.append(lines)
+            taken.add(lines.split(":")[0].strip())
+    if entries:
+        print("\nboards:\n" + "".join(entries), end="")
+    elif not any_chip and not args.json:
+        print(_nothing())
     return 0 if any_chip else 1
 
 

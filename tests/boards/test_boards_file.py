@@ -61,6 +61,31 @@ def test_the_shipped_file_is_valid_and_defaults_to_a_virtual_board() -> None:
         (b"boards:\n  a:\n    chip: esp32\n    driver: serial\n", 2, "boards.a", "needs a `port:`"),
         (b"boards:\n  a:\n    chip: esp32\n    driver: virtual\n    port: x\n", 5, "boards.a.port", "means nothing"),
         (b"boards:\n  a:\n    chip: esp32\n    driver: rfc2217\n    port: x\n", 5, "boards.a.port", "rfc2217://"),
+        *(
+            (
+                f"boards:\n  a:\n    chip: esp32\n    driver: rfc2217\n    port: '{port}'\n".encode(),
+                5,
+                "boards.a.port",
+                says,
+            )
+            for port, says in (
+                ("rfc2217://lab", "must be a URL: rfc2217://HOST:PORT"),
+                ("rfc2217://:4000", "must be a URL"),
+                ("rfc2217://lab:0", "must be a URL"),
+                ("rfc2217://lab:99999", "0-65535"),
+                ("rfc2217://lab:x", "'x'"),
+                ("rfc2217://[lab:4000", "Invalid IPv6 URL"),
+            )
+        ),
+        *(
+            (
+                f"boards:\n  a:\n    chip: esp32\n    driver: serial\n    port: {port}\n".encode(),
+                5,
+                "boards.a.port",
+                "`driver: rfc2217`",
+            )
+            for port in ("rfc2217://lab:4000", "socket://lab:4000", "virtual://127.0.0.1:4000")
+        ),
         (b"boards:\n  a:\n    chip: esp32\n    chip: esp32\n", 4, "boards.a.chip", "twice"),
         (b"boards:\n  a:\n    chip: [esp32]\n    driver: virtual\n", 3, "boards.a.chip", "not a list"),
         (
@@ -82,6 +107,12 @@ def test_a_mistake_is_named_with_its_line_field_and_mend(text: bytes, line: int,
     assert (caught.value.line, caught.value.field) == (line, field)
     assert says in str(caught.value)
     assert str(caught.value).startswith(f"my.yaml:{line}: ")
+
+
+@pytest.mark.parametrize("port", ["rfc2217://lab:4000", "rfc2217://[::1]:4000", "rfc2217://lab:4000?ign_set_control"])
+def test_a_url_with_host_and_port_is_taken(port: str) -> None:
+    file = BoardsFile.parse(f"boards:\n  a:\n    chip: esp32\n    driver: rfc2217\n    port: '{port}'\n".encode())
+    assert file.boards["a"].port == port
 
 
 def test_bombs_are_refused_without_being_expanded() -> None:

@@ -172,6 +172,7 @@ def test_discovery_asks_the_chip_and_its_entry_can_be_pasted(lab: VirtualBoard) 
     file = BoardsFile.parse(("boards:\n" + entry(url)).encode())
     assert file.boards["esp32s3-f5a4"].port == "rfc2217://127.0.0.1:4000"
     assert file.boards["esp32s3-f5a4"].mac == "f4:12:fa:b0:f5:a4"
+    assert entry(found) == "", "no driver takes a virtual:// URL"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_discover_prints_an_entry_that_can_be_pasted(tmp_path: Path, capsys: pyt
     taken = tmp_path / "boards.yaml"
     taken.write_text("boards:\n  esp32s3-f5a4: {chip: esp32s3, driver: virtual}\n")
     with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
-        port = board.port
+        port = board.url
         assert main(["boards", "discover", "--port", port, "--boards-file", str(taken)]) == 0
         told = capsys.readouterr().out
         assert main(["boards", "discover", "--port", port, "--json"]) == 0
@@ -42,6 +42,28 @@ def test_discover_prints_an_entry_that_can_be_pasted(tmp_path: Path, capsys: pyt
     pasted = BoardsFile.parse(told[told.index("boards:") :].encode())
     assert [(board.chip, board.port) for board in pasted.boards.values()] == [("esp32s3", port)]
     assert list(pasted.boards) == ["esp32s3-f5a4-2"]
+
+
+def test_discover_prints_no_entry_for_a_url_that_no_driver_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
+        assert main(["boards", "discover", "--port", board.port]) == 0
+    told = capsys.readouterr().out
+    assert "f4:12:fa:b0:f5:a4" in told
+    assert "boards:" not in told
+    assert "no chip" not in told
+
+
+@pytest.mark.parametrize(
+    ("port", "says"),
+    [
+        ("rfc2217://[lab:4000", "must be a URL: rfc2217://HOST:PORT (Invalid IPv6 URL)"),
+        ("rfc2217://lab", "must be a URL: rfc2217://HOST:PORT"),
+        ("socket://lab:4000", "means nothing to driver 'serial'"),
+    ],
+)
+def test_a_url_where_no_board_can_be_is_told(port: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["boards", "recover", port]) == 2
+    assert f"{port} {says}" in capsys.readouterr().err
 
 
 def test_discover_says_so_where_no_chip_answers(capsys: pytest.CaptureFixture[str]) -> None:
