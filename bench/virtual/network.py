@@ -49,6 +49,8 @@ class Network:
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
         try:
             connection = socket.create_connection((host, port), self._clock.wait_limit(timeout_ms))
+        except UnicodeError as error:  # a label that is empty or too long: Python does not even ask
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from error
         finally:
             self._supply.check()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -61,6 +61,77 @@ def test_rubbish_is_never_a_response_with_a_body(rubbish: bytes) -> None:
         assert not answer.has_headers
 
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n",
+        b"HTTP/1.1 2000 OK\r\n",
+        b"HTTP/2 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+    ],
+)
+def test_headers_that_http_parser_refuses_are_never_complete(head: bytes) -> None:
+    answer = Response()
+    assert answer.feed(head + b"\r\nhello") == answer.feed(b"HTTP/1.1 200 OK\r\n\r\nhello") == b""
+    assert (answer.has_headers, answer.status) == (False, -1)
+
+
+def test_a_length_may_begin_with_zeros() -> None:
+    answer = Response()
+    assert answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"0" * 5000 + b"5\r\n\r\nhello") == b"hello"
+    assert answer.complete
+
+
+@pytest.mark.parametrize("size", [b"-5", b"+5", b"0x5", b"5_0", b"\xb5", b"5\t", b";5", b"1" + b"0" * 16])
+def test_the_size_of_a_chunk_has_hexadecimal_digits_and_nothing_else(size: bytes) -> None:
+    answer = Response()
+    assert answer.feed(_CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n") == b""
+    assert not answer.complete
+
+
+_HEADERS_OF = 80 * 1024
+
+
+@pytest.mark.parametrize(
+    ("begin", "line"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X: " + b"y" * 1000 + b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y" * 1000),
+        (_CHUNKED, b"0" * 1000),
+        (_CHUNKED + b"5;", b"y" * 1000),
+        (_CHUNKED + b"0\r\n", b"X: " + b"y" * 1000 + b"\r\n"),
+    ],
+)
+def test_what_never_ends_is_given_up_after_80_kib(begin: bytes, line: bytes) -> None:
+    answer = Response()
+    answer.feed(begin)
+    broken = []
+    for _ in range(_HEADERS_OF // len(line) + 1):
+        answer.feed(line)
+        broken.append(answer.broken)
+    assert broken.index(True) >= len(broken) - 2
+    assert answer.feed(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n") == b""
+    assert not answer.complete
+
+
+@pytest.mark.parametrize(("spare", "whole"), [(0, True), (-1, False)])
+def test_headers_may_have_80_kib(spare: int, whole: bool) -> None:
+    begin, end = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: ", b"\r\n\r\n"
+    message = begin + b"y" * (_HEADERS_OF - len(begin) - len(end) - spare) + end + b"hello"
+    for size in (512, len(message)):
+        answer = Response()
+        body = b"".join(answer.feed(message[at : at + size]) for at in range(0, len(message), size))
+        assert (body, answer.complete, answer.broken) == ((b"hello", True, False) if whole else (b"", False, True))
+
+
 def test_a_body_without_length_ends_with_the_connection() -> None:
     answer = Response()
     assert answer.feed(b"HTTP/1.1 200 OK\r\n\r\nabc") == b"abc"
@@ -231,6 +302,36 @@ def test_a_scheme_without_transport() -> None:
             client.open()
         assert failed.value.code == EspErr.ESP_ERR_HTTP_INVALID_TRANSPORT
         assert life.console.lines == ["E HTTP_CLIENT: No transport found"]
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_host_that_is_no_name_is_not_resolved(host: str) -> None:
+    """Whether it comes with the URL or with a redirection."""
+    told = f"E esp-tls: couldn't get hostname for :{host}: getaddrinfo() returns 202, addrinfo=0x0"
+    with live() as life:
+        client = HttpClient(life.running(firmware()), HttpConfig(f"http://{host}/x", Trust(None)))
+        with pytest.raises(EspError) as failed:
+            client.open()
+        assert failed.value.code == EspErr.ESP_ERR_HTTP_CONNECT
+        assert life.console.lines[0] == told
+    moved = response(b"", f"Location: http://{host}/x", status="302 Found")
+    with client_of(answering(moved)) as (client, _, life):
+        with pytest.raises(EspError) as failed:
+            client.perform()
+        assert failed.value.code == EspErr.ESP_ERR_HTTP_CONNECT
+        assert life.console.lines[0] == told
+
+
+@pytest.mark.parametrize(
+    ("total", "size"),
+    [("700", 700), ("*", -1), ("0", -1), ("\xb2", -1), ("", -1), ("9" * 10, 0x7FFF_FFFF), ("9" * 5000, 0x7FFF_FFFF)],
+)
+def test_the_size_in_a_content_range_is_what_strtol_makes_of_it(total: str, size: int) -> None:
+    answer = response(b"a").replace(b"\r\n\r\n", f"\r\nContent-Range: bytes 0-0/{total}\r\n\r\n".encode("latin-1"))
+    with client_of(answering(answer)) as (client, _, _life):
+        client.open()
+        client.fetch_headers()
+        assert client.content_range == size
 
 
 # -- requests that do not fit, and credentials

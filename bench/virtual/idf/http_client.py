@@ -11,7 +11,7 @@ from enum import IntEnum
 from bench.images import Defect
 from bench.virtual.idf.err import EspErr, EspError, esp_err_to_name
 from bench.virtual.idf.http_auth import Challenge, basic, digest
-from bench.virtual.idf.http_parser import Response, parse_url
+from bench.virtual.idf.http_parser import Response, number, parse_url
 from bench.virtual.idf.http_request import pieces
 from bench.virtual.idf.tls import CLOSED_BY_FIN, TIMEOUT, Transport, Trust
 from bench.virtual.running import Running
@@ -21,6 +21,7 @@ __all__ = ["REDIRECTS", "HttpClient", "HttpConfig"]
 _TAG = "HTTP_CLIENT"
 _BUFFER = 512  # DEFAULT_HTTP_BUF_SIZE
 _USER_AGENT = "ESP32 HTTP Client/1.0"
+_LONG_MAX = 0x7FFF_FFFF
 _MAX_REDIRECT = 10
 _MAX_AUTH_RETRIES = 10
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -174,7 +175,9 @@ class HttpClient:
     def content_range(self) -> int:
         """esp_http_client_get_content_range: bytes of the whole file, -1 where the answer does not tell."""
         total = self._response.headers.get("content-range", "").rpartition("/")[2]
-        return int(total) if total.isdigit() else -1
+        if not (total.isascii() and total.isdigit()):
+            return -1
+        return number(total, _LONG_MAX) or (_LONG_MAX if total.strip("0") else -1)  # strtol
 
     @property
     def has_asked_range(self) -> bool:

@@ -6,13 +6,22 @@ Source: components/http_parser (nodejs/http-parser) and the callbacks in esp_htt
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
-__all__ = ["Response", "Url", "parse_url"]
+__all__ = ["Response", "Url", "number", "parse_url"]
 
 _NO_LENGTH = -1
+_MAX_HEADER_SIZE = 80 * 1024
+"""HTTP_MAX_HEADER_SIZE: status line and headers, the line of a chunk's size, or a trailer (HPE_HEADER_OVERFLOW)."""
+_ULLONG_MAX = 2**64 - 1
+_DIGITS = 20
+"""As many has the greatest of the numbers that the device takes in."""
+
+_STATUS_LINE = re.compile(r"(HTTP/[0-9]{1,3}\.[0-9]{1,3}) +([0-9]{1,3})(?: .*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]+)(?:[; ].*)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,15 @@ def parse_url(text: str) -> Url | None:
     if not text.startswith("/") and (not parts.scheme or not host):
         return None
     return Url(parts.scheme, host, port, parts.path, parts.query, parts.username or "", parts.password or "")
+
+
+def number(text: str, most: int) -> int | None:
+    """A number in ASCII digits alone; None for anything else, and for one above `most`."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0") or "0"
+    value = int(digits) if len(digits) <= _DIGITS else most + 1
+    return value if value <= most else None
 
 
 class _State(Enum):
@@ -78,10 +96,16 @@ class Response:
     _state: _State = _State.HEADERS
     _buffer: bytes = b""
     _left: int = 0
+    _trailer_size: int = 0
 
     @property
     def has_headers(self) -> bool:
         return self._state not in (_State.HEADERS, _State.BROKEN)
+
+    @property
+    def broken(self) -> bool:
+        """Did http_parser find an error? It then takes nothing in any more, and nobody asks it for the reason."""
+        return self._state is _State.BROKEN
 
     @property
     def complete(self) -> bool:
@@ -134,30 +158,39 @@ class Response:
 
     def _take_headers(self, data: bytes) -> bytes:
         end = data.find(b"\r\n\r\n")
+        if len(data) > _MAX_HEADER_SIZE and not 0 <= end <= _MAX_HEADER_SIZE - 4:
+            return self._break()
         if end < 0:
-            if not b"HTTP/".startswith(data[:5]):
-                self._state = _State.BROKEN
-            return data
+            return data if b"HTTP/".startswith(data[:5]) else self._break()
         first, *lines = data[:end].decode("latin-1").split("\r\n")
-        version, _, rest = first.partition(" ")
-        status = rest[:3]
-        if not version.startswith("HTTP/") or not status.isdigit():
-            self._state = _State.BROKEN
-            return data
-        self.status, self.header_size = int(status), end
+        status_line = _STATUS_LINE.fullmatch(first)
+        if status_line is None:
+            return self._break()
+        headers: dict[str, str] = {}
         for line in lines:
             name, _, value = line.partition(":")
             name = name.strip().lower()
-            self.headers[name] = self.headers.get(name, "") + value.strip()
+            if name == "content-length" and name in headers:  # HPE_UNEXPECTED_CONTENT_LENGTH
+                return self._break()
+            headers[name] = headers.get(name, "") + value.strip()
+        length = headers.get("content-length", "").replace(" ", "")
+        announced = number(length, _ULLONG_MAX) if length else _NO_LENGTH
+        coded = headers.get("transfer-encoding", "").lower() == "chunked"
+        if announced is None or (coded and "content-length" in headers):
+            return self._break()
+        version, status = status_line.groups()
+        self.status, self.header_size, self.headers, self.content_length = int(status), end, headers, announced
         connection = self.headers.get("connection", "").lower()
         self.keep_alive = "close" not in connection and (version == "HTTP/1.1" or "keep-alive" in connection)
         self._begin_body()
         return data[end + 4 :]
 
+    def _break(self) -> bytes:
+        """An error of http_parser, from which on nothing is kept."""
+        self._state = _State.BROKEN
+        return b""
+
     def _begin_body(self) -> None:
-        length = self.headers.get("content-length", "")
-        if length.isdigit() and not self.chunked:
-            self.content_length = int(length)
         if self.head or self.status in (204, 304) or self.status < 200:
             self._state = _State.COMPLETE
         elif self.chunked:
@@ -178,18 +211,20 @@ class Response:
     def _take_line(self, data: bytes) -> bytes:
         """A chunk's size, the end of the line behind its data, or a line of the trailer."""
         line, found, rest = data.partition(b"\r\n")
+        if self._trailer_size + len(line) + len(found) > _MAX_HEADER_SIZE:
+            return self._break()
         if not found:
             return data
         if self._state is _State.TRAILER:
+            self._trailer_size += len(line) + len(found)
             if not line:
                 self._state = _State.COMPLETE
             return rest
         if not line:
             return rest
-        try:
-            self._left = int(line.split(b";")[0], 16)
-        except ValueError:
-            self._state = _State.BROKEN
-            return b""
-        self._state = _State.CHUNK_DATA if self._left else _State.TRAILER
+        size = _CHUNK_LINE.fullmatch(line)
+        if size is None or (left := int(size[1], 16)) > _ULLONG_MAX:
+            return self._break()
+        self._left = left
+        self._state = _State.CHUNK_DATA if left else _State.TRAILER
         return rest
