@@ -1,14 +1,16 @@
 """The `bench` command: one module a command, imported only when it is called.
 
 Exit codes: 0 done, 1 the command's own "no" (documented by each command), 2 bad usage or a `BenchError`,
-130 interrupted.
+130 interrupted, 141 whoever read the output has gone.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import MappingProxyType
 
@@ -81,21 +83,47 @@ def _parser(called: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one `bench` command and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    args = _parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
+    _open_what_is_closed()
     try:
-        code: int = args.run(args)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
+        try:
+            return _called(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            # A reader that has gone and a full disk are noticed here, and not when the interpreter shuts down.
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe (head, less) has gone: nothing is left to say, and nobody to say it to.
-        sys.stderr.close()
+        _say_no_more()
         return 141
     except OSError as error:
         # What a command reads or listens on it explains itself; this is its own output, on a full disk say.
+        _say_no_more()
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+
+
+def _called(words: Sequence[str]) -> int:
+    try:
+        args = _parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
+        code: int = args.run(args)
+    except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _open_what_is_closed() -> None:
+    """Streams that the caller has closed (``>&-``) read as empty, and swallow what is written.
+
+    Otherwise the next file that is opened would take their place, and get what is meant for them.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (for as long as the process)
+
+
+def _say_no_more() -> None:
+    """What is still to be written goes nowhere: the interpreter would try, and fail once more, when it shuts down."""
+    with suppress(OSError), open(os.devnull, "wb") as nowhere:  # OSError: a stream of its own, without a descriptor
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
