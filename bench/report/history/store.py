@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,12 @@ __all__ = ["History", "Result"]
 
 _PATIENCE = 30.0
 """Seconds that one writer waits for another."""
+
+_MOST = 1 << 31
+"""A number of anything that is larger is damage; SQLite's own limit lies beyond."""
+
+_TROUBLE = (sqlite3.Error, OSError, UnicodeError, OverflowError)
+"""What can go wrong with a file that is read and written; a name in another encoding is a UnicodeError."""
 
 _MIGRATIONS = (
     """
@@ -82,21 +89,8 @@ class History:
         self._db: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._db = self._opened()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise BenchError(f"the history {self.path} cannot be opened: {error}") from error
-            if not _was_a_history(self.path):
-                raise BenchError(_NOT_OURS.format(self.path)) from error
-            if self._read_only:
-                raise BenchError(
-                    f"the history {self.path} is damaged ({error}): the next run begins another"
-                ) from error
-            self.moved_aside = _move_aside(self.path)
-            self._db = self._opened()
-        except OSError as error:
-            raise BenchError(f"the history {self.path} cannot be opened: {error.strerror}") from error
+        with self._blamed("opened"):
+            self._db = self._opened_or_begun()
         return self
 
     def __exit__(
@@ -105,6 +99,36 @@ class History:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+    @contextmanager
+    def _blamed(self, done: str) -> Iterator[None]:
+        """Say of which file it is that a disk is full, that another writer does not come to its end, and the like."""
+        try:
+            yield
+        except _TROUBLE as error:
+            raise BenchError(f"the history {self.path} cannot be {done}: {_said(error)}") from error
+
+    def _opened_or_begun(self) -> sqlite3.Connection:
+        """The file, or a new one where it is damaged; of several who find the same damage one alone moves it aside."""
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            if _is_of_others(self.path):
+                raise BenchError(_NOT_OURS.format(self.path)) from error
+            if self._read_only:
+                raise BenchError(
+                    f"the history {self.path} is damaged ({error}): the next run begins another"
+                ) from error
+        with _alone(self.path):
+            try:
+                return self._opened()  # another has begun it meanwhile
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error) or _is_of_others(self.path):
+                    raise
+                self.moved_aside = _move_aside(self.path)
+                return self._opened()
 
     def _opened(self) -> sqlite3.Connection:
         if not self._read_only:
@@ -167,25 +191,32 @@ class History:
         """Read a run's folder into the file; how many results it had. A run that is there already is replaced.
 
         What is damaged in the folder is left out: the run's page says so.
+
+        Raises:
+            BenchError: it cannot be written; the file is what it was before
         """
+        with self._blamed("written"):
+            return self._add_run(folder)
+
+    def _add_run(self, folder: Path) -> int:
         facts, results = _json(folder / "run.json"), _results(folder)
-        started = str(facts.get("started") or min((one.started for one in results), default=""))
-        code = facts.get("exit_code")
+        started = _text(facts.get("started")) or min((one.started for one in results), default="")
         with _transaction(self.db) as db:
             db.execute("DELETE FROM run WHERE name = ?", (folder.name,))
-            row = (folder.name, started, code if isinstance(code, int) else None)
+            row = (folder.name, started, _whole(facts.get("exit_code")))
             run = db.execute("INSERT INTO run (name, started, exit_code) VALUES (?, ?, ?)", row).lastrowid
             db.executemany(_INSERT, [(run, *_row(result)) for result in results])
         return len(results)
 
     def results(self, *, since: str = "", scenario: str = "", board: str = "") -> Sequence[Result]:
         """Every result in the order of time; those of scenarios and boards that match these GLOBs."""
-        found = self.db.execute(_SELECT, (since, scenario or "*", board or "*"))
-        return [replace(Result(*row), virtual=bool(row[4])) for row in found]
+        with self._blamed("read"):
+            found = self.db.execute(_SELECT, (since, scenario or "*", board or "*"))
+            return [replace(Result(*row), virtual=bool(row[4])) for row in found]
 
     def forget(self, before: str) -> int:
-        """Drop the runs that started before that day (ISO); how many there were."""
-        with _transaction(self.db) as db:
+        """Drop the runs that started before that day (ISO); how many there were. `BenchError` as for `add_run`."""
+        with self._blamed("written"), _transaction(self.db) as db:
             return db.execute("DELETE FROM run WHERE started < ?", (before,)).rowcount
 
 
@@ -210,10 +241,23 @@ def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield db
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # a full disk, say, has ended the transaction itself
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process, or thread, after the other. Not by a lock on the file itself: SQLite's own would be lost by it."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _said(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _results(folder: Path) -> list[Result]:
@@ -227,10 +271,9 @@ def _results(folder: Path) -> list[Result]:
 
 def _result(run: str, path: Path, told: dict[str, object]) -> Result:
     def text(name: str) -> str:
-        value = told.get(name)
-        return value if isinstance(value, str) else ""
+        return _text(told.get(name))
 
-    seconds, attempt = told.get("seconds"), told.get("attempt")
+    seconds = told.get("seconds")
     return Result(
         run=run,
         scenario=_scenario(text("scenario") or path.parent.name, text("pool")),
@@ -243,10 +286,19 @@ def _result(run: str, path: Path, told: dict[str, object]) -> Result:
         outcome=text("outcome"),
         failure_class=text("failure_class"),
         cause=text("cause"),
-        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        seconds=float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < _MOST else None,
         started=text("started"),
-        attempt=attempt if isinstance(attempt, int) else 1,
+        attempt=_whole(told.get("attempt")) or 1,
     )
+
+
+def _text(value: object) -> str:
+    """What is text, as UTF-8 can have it: a cause may quote half of a surrogate pair."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and abs(value) < _MOST else None
 
 
 def _scenario(node: str, pool: str) -> str:
@@ -259,7 +311,7 @@ def _scenario(node: str, pool: str) -> str:
 
 
 def _json(path: Path) -> dict[str, object]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         told = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(told, dict):
             return told
@@ -270,10 +322,12 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return any(told in str(error) for told in ("not a database", "malformed", "disk image", "encrypted"))
 
 
-def _was_a_history(path: Path) -> bool:
-    """Does the schema still stand on the first page, whatever else is damaged? Nothing else is taken for ours."""
-    with path.open("rb") as file:
-        return b"CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT UNIQUE" in file.read(1 << 16)
+def _is_of_others(path: Path) -> bool:
+    """Does the schema not stand on the first page? Nothing else is taken for ours, but for a file just begun."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        begins = file.read(1 << 16)
+        return bool(begins) and b"CREATE TABLE run (id INTEGER PRIMARY KEY, name TEXT UNIQUE" not in begins
+    return False
 
 
 def _move_aside(path: Path) -> Path:
@@ -283,8 +337,8 @@ def _move_aside(path: Path) -> Path:
     number = 2
     while aside.exists():
         aside, number = path.with_name(f"{path.name}.damaged-{stamp}-{number}"), number + 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm", "-journal"):
+    for suffix in ("-wal", "-shm", "-journal"):  # before the file: afterwards they may be those of a new one
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    path.rename(aside)
     return aside
