@@ -14,9 +14,11 @@ from bench.boards.board import Board
 from bench.boards.drivers import Attachment, attach
 from bench.boards.drivers.console import console_of
 from bench.boards.identify import Identity, identify
+from bench.boards.lease import Lease, Owner, lease_folder
 from bench.boards.machine import Machine
 from bench.boards.opening import permission_mend
 from bench.boards.ports import holders
+from bench.boards.whereabouts import lease_key
 from bench.console import Boot, ConsoleReader
 from bench.errors import BenchError
 
@@ -65,8 +67,25 @@ def check_board(
 ) -> Iterator[Finding]:
     """Console, reset, download mode, identity and address of one board, one after the other.
 
-    The board is left running what it has in flash. `listen`: seconds in which it must say something after a reset.
+    The board is left running what it has in flash; one that somebody else has leased is not touched. `listen`: seconds
+    in which it must say something after a reset.
+
+    Raises:
+        BenchError: there is no folder for leases
     """
+    key = lease_key(board)
+    if key is None:  # nobody else can see it
+        yield from _checked(board, key, listen, may_open)
+        return
+    with Lease(lease_folder(), key, Owner.this_process(board.name, "bench boards check")) as lease:
+        if lease.take():
+            yield from _checked(board, key, listen, may_open)
+        else:
+            told = f"in use by {lease.holder() or 'somebody, and others wait for it'}"
+            yield Finding("port", "broken", told, "wait for it, or end it")
+
+
+def _checked(board: Board, leased: str | None, listen: float, may_open: Callable[[str], bool]) -> Iterator[Finding]:
     local = board.port.startswith("/")
     if local and not Path(board.port).exists():
         yield Finding(
@@ -83,7 +102,7 @@ def check_board(
     try:
         # Attached with its MAC, another board at its port would only be refused; here it is to be told which one it is.
         found_without = bool(board.port or board.usb)
-        with attach(replace(board, mac="") if found_without else board) as held:
+        with attach(replace(board, mac="") if found_without else board, leased=leased) as held:
             yield Finding("port", "ok", held.port)
             yield from _alive(board, held, listen)
     except BenchError as error:

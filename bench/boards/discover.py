@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.boards.board import CHIPS
+from bench.boards.board import CHIPS, Board
 from bench.boards.boards_file import port_problem
 from bench.boards.identify import Identity, identify
+from bench.boards.lease import Lease, Owner, lease_folder
 from bench.boards.ports import Port, holders
+from bench.boards.whereabouts import lease_key
 from bench.errors import BenchError
 
 __all__ = ["Discovered", "discover", "entry"]
@@ -28,16 +30,35 @@ class Discovered:
 def discover(
     ports: Iterable[Port], *, ask: Callable[[str], Identity] = identify, proc: Path = Path("/proc")
 ) -> Iterator[Discovered]:
-    """Ask the chip at each port who it is; a port that another process holds is left alone."""
+    """Ask the chip at each port who it is; a board that is leased and a port that another process holds are left alone.
+
+    Raises:
+        BenchError: there is no folder for leases
+    """
+    folder = lease_folder()
     for port in ports:
-        held_by = holders(port.device, proc) if port.device.startswith("/") else ()
-        if held_by:
-            yield Discovered(port, None, f"in use by {', '.join(map(str, held_by))}")
-            continue
+        driver = "rfc2217" if "://" in port.device else "serial"
         try:
-            yield Discovered(port, ask(port.device))
-        except BenchError as error:  # silent, in use as only the opening tells, or not to be opened by this user
-            yield Discovered(port, None, str(error))
+            key = lease_key(Board(port.device, CHIPS[0], driver, port.device))
+        except ValueError as error:  # brackets that do not close
+            yield Discovered(port, None, f"is no URL: {error}")
+            continue
+        assert key is not None, "every port has one"
+        with Lease(folder, key, Owner.this_process(port.device, "bench boards discover")) as lease:
+            if lease.take():
+                yield _asked(port, ask, proc)
+            else:
+                yield Discovered(port, None, f"in use by {lease.holder() or 'somebody, and others wait for it'}")
+
+
+def _asked(port: Port, ask: Callable[[str], Identity], proc: Path) -> Discovered:
+    held_by = holders(port.device, proc) if port.device.startswith("/") else ()
+    if held_by:
+        return Discovered(port, None, f"in use by {', '.join(map(str, held_by))}")
+    try:
+        return Discovered(port, ask(port.device))
+    except BenchError as error:  # silent, in use as only the opening tells, or not to be opened by this user
+        return Discovered(port, None, str(error))
 
 
 def entry(found: Discovered, taken: Collection[str] = ()) -> str:

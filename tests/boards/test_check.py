@@ -20,14 +20,23 @@ from bench.boards.check import Finding, check_board, check_machine
 from bench.boards.discover import Discovered, discover, entry
 from bench.boards.drivers import VirtualBoard
 from bench.boards.identify import Identity
+from bench.boards.lease import FOLDER_VARIABLE, Lease, Owner, lease_folder
 from bench.boards.machine import Machine
 from bench.boards.ports import Port
+from bench.boards.whereabouts import lease_key
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BenchError, BoardBusy, BoardLost
 from bench.server import Authority
 from tests.ota.rig import flash
 
 MODEL = Board(name="model", chip="esp32s3", driver="virtual")
+
+
+@pytest.fixture(autouse=True)
+def leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of this test's own: others may check a port of the same name at the same time."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "leases"))
+    return lease_folder()
 
 
 @pytest.fixture
@@ -124,6 +133,41 @@ def test_a_port_in_use_names_its_holder() -> None:
         assert finding.mend == f"end it: kill {holder.pid}"
         holder.communicate()
     os.close(ours)
+
+
+def test_a_board_that_somebody_has_leased_is_not_touched(leases: Path) -> None:
+    def disturbed(port: str) -> bool:
+        raise AssertionError(f"{port} was disturbed")
+
+    theirs = Owner("s3", "ana", 4711, "lab", "2026-03-02T09:15:00Z", "pytest --board s3")
+    told = "in use by ana (pid 4711 on lab) since 2026-03-02T09:15:00Z for 'pytest --board s3'"
+    board = Board("desk", "esp32", "serial", os.devnull)
+    key = lease_key(board)
+    assert key is not None
+    with Lease(leases, key, theirs) as lease:
+        assert lease.take()
+        (finding,) = check_board(board, may_open=disturbed)
+        assert (finding.verdict, finding.told, finding.mend) == ("broken", told, "wait for it, or end it")
+        (found,) = discover([Port(os.devnull)], ask=lambda port: pytest.fail(f"{port} was disturbed"))
+        assert (found.identity, found.problem) == (None, told)
+    assert next(check_board(board, may_open=lambda _: False)).told == f"you may not open {os.devnull}"
+
+
+def test_a_board_is_leased_as_long_as_it_is_asked(leases: Path) -> None:
+    with Lease(leases, "port /dev/a", Owner.this_process("a", "a test")) as theirs:
+
+        def ask(_port: str) -> Identity:
+            assert not theirs.take()
+            return Identity("esp32c3", "v0.4", "01:02:03:04:05:06", "4MB")
+
+        (found,) = discover([Port("/dev/a")], ask=ask)
+        assert found.identity is not None
+        assert theirs.take()
+
+
+def test_a_url_that_is_none_does_not_end_the_discovery() -> None:
+    (found,) = discover([Port("socket://[lab:4000")], ask=lambda port: pytest.fail(f"{port} was asked"))
+    assert found.problem == "is no URL: Invalid IPv6 URL"
 
 
 class _Silent(socketserver.BaseRequestHandler):

@@ -13,6 +13,12 @@ from bench.boards.drivers import VirtualBoard
 from bench.cli import main
 
 
+@pytest.fixture(autouse=True)
+def leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of this test's own: others may check a port of the same name at the same time."""
+    monkeypatch.setenv("OTA_BENCH_LEASES", str(tmp_path / "leases"))
+
+
 def test_check_tells_each_step_and_its_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "boards.yaml"
     path.write_text(
@@ -73,10 +79,7 @@ def test_discover_says_so_where_no_chip_answers(capsys: pytest.CaptureFixture[st
     assert "no chip was found" in told
 
 
-def test_a_stuck_board_is_recovered(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OTA_BENCH_LEASES", str(tmp_path / "leases"))
+def test_a_stuck_board_is_recovered(capsys: pytest.CaptureFixture[str]) -> None:
     with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
         board.write_flash(0, b"\xe9" + bytes(4096))  # half a bootloader
         assert main(["boards", "recover", board.url]) == 0
