@@ -84,6 +84,9 @@ def test_an_image_cut_without_a_length_fails_its_validation(ota: Ota, release: D
 
 # -- silence
 
+RECEIVE_TIMEOUT = 5.0
+"""Seconds: CONFIG_EXAMPLE_OTA_RECV_TIMEOUT."""
+
 
 def test_a_server_that_never_answers_is_given_up(ota: Ota, release: Draft) -> None:
     """No byte of an answer within the receive timeout of 5 s: the board gives up."""
@@ -122,10 +125,11 @@ def test_native_ota_gives_a_stalled_download_up(ota: Ota, release: Draft) -> Non
 
 def test_a_stall_that_ends_does_no_harm(ota: Ota, release: Draft) -> None:
     """Silence longer than the receive timeout, then the rest: the update succeeds."""
-    ota.start(release.version("2").served(Stall(after=100_000, seconds=0.8)))
+    ota.start(release.version("2").served(Stall(after=100_000, seconds=ota.silence_beyond(RECEIVE_TIMEOUT))))
 
     ota.expect_fault_soon("stall")
     ota.expect_boot_after_update(version="2")
+    ota.expect_silence(RECEIVE_TIMEOUT)
 
 
 # -- something else

@@ -212,6 +212,10 @@ def test_a_certificate_of_another_ca_is_refused(ota: Ota, release: Draft, exampl
 @pytest.mark.firmware(app="simple_ota", cert_bundle=False)
 def test_simple_ota_with_an_embedded_certificate_trusts_that_alone(ota: Ota, release: Draft) -> None:
     """Without the bundle it verifies by the certificate that was built in, and says nothing of a bundle."""
+    ota.start(release.version("2").served(WrongCertificate()))
+    ota.expect_refused("mbedtls_ssl_handshake returned -0x2700")
+    ota.expect_absent(happened("server", "request"), said(tag="esp-x509-crt-bundle", text=""))
+
     ota.start(release.version("2"))
 
     ota.expect_updated(version="2")

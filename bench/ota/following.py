@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bench.errors import ExpectationFailed
 from bench.ota.loops import boot_loop
 from bench.timeline import (
@@ -120,6 +122,18 @@ class Following:
     def _first(self, matcher: Matcher, after: int) -> int | None:
         """Index of the first entry of this kind beyond that one, of those that have come."""
         return next((entry.index for entry in self.timeline.since(after) if matcher.matches(entry)), None)
+
+    def longest_silence(self) -> int:
+        """Milliseconds on the device's clock of its longest pause, from the first request to a boot."""
+        asked = self._first(happened("server", "request"), self.started)
+        told: list[int] = []
+        for entry in self.timeline.since(len(self.timeline) if asked is None else asked):
+            if booted().matches(entry):
+                break
+            ms = entry.get("ms")
+            if isinstance(ms, int):
+                told.append(ms)
+        return max((later - earlier for earlier, later in pairwise(told)), default=0)
 
     def wrong(self, wanted: Matcher, entry: Entry, problem: str) -> Diverged:
         """That this entry came, and not the one that was wanted."""

@@ -51,6 +51,12 @@ __all__ = ["Device", "Ota"]
 _BACK_AGAIN = 30.0
 """Seconds for the ROM to speak, or the port to return, once the supply is back."""
 
+_SILENCE, _BEYOND = 0.8, 3.0
+"""Real seconds of a silence that is none too short for any virtual time, and those added where time is real."""
+
+_INEXACT = 0.1
+"""Seconds by which a timer of the board, and the moment of a line, may be off."""
+
 _GLANCE = 0.25
 """Seconds between two looks at a state in flash: what changes it need not say so."""
 
@@ -470,6 +476,20 @@ class Ota:
         began, ended = self._following.told_at(asked), self._following.told_at(self._dialect.given_up)
         if ended - began > seconds * 1000:
             raise ExpectationFailed(f"the attempt took {ended - began} ms, and not {seconds:g} s at most")
+
+    def silence_beyond(self, seconds: float) -> float:
+        """For how many seconds a server must be silent in mid-body, so that the board waits for more than these.
+
+        In virtual time a timeout of any length is over after the real quarter of a second in which nothing came.
+        """
+        board = self.supply.board
+        return _SILENCE if board.driver == "virtual" and not board.realtime else seconds + _BEYOND
+
+    def expect_silence(self, seconds: float) -> None:
+        """While it was served, the board once had nothing to say for so long, on its own clock, but for a tenth."""
+        silent = self._following.longest_silence()
+        if silent < (seconds - _INEXACT) * 1000:
+            raise ExpectationFailed(f"the board has been silent for {silent} ms, and not for {seconds:g} s at least")
 
     def expect_later_update(self, draft: Draft) -> None:
         """What went wrong has left nothing behind: a good release, served well, is installed by the next attempt."""

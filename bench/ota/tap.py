@@ -20,7 +20,7 @@ LONGEST = 64 << 20
 is held in memory, some 700 bytes for each line."""
 
 _SHORTEST_LINE = 64
-"""Bytes that every line counts as, at least."""
+"""Bytes that every line counts as, at least, and so does every entry that is made of one."""
 
 
 class Tap:
@@ -64,8 +64,10 @@ class Tap:
             self._answerer.feed(data)
         open_ = self._redactor.feed(data)
         self._evidence.console(open_)
+        before = len(self._timeline)
         self._console.feed(open_)
-        self._heard += max(len(data), _SHORTEST_LINE * max(data.count(b"\n"), data.count(b"\r")))
+        held = max(data.count(b"\n"), data.count(b"\r"), len(self._timeline) - before)
+        self._heard += max(len(data), _SHORTEST_LINE * held)
         if self._heard > self._longest:
             self._flooded()
         return open_
