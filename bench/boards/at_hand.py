@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ __all__ = ["at_hand", "looks_like_a_port"]
 
 def looks_like_a_port(name: str) -> bool:
     """Is it a device path or a URL, and no name of a board?"""
-    return "://" in name or name.startswith("/dev/") or name.upper().startswith("COM")
+    return "://" in name or name.startswith("/dev/") or re.fullmatch(r"(?i)COM\d+", name) is not None
 
 
 @contextmanager
@@ -44,9 +45,13 @@ def at_hand(name: str, boards_file: Path, *, purpose: str) -> Iterator[Attachmen
 
 
 def _by_name(name: str, path: Path) -> Board:
+    if not path.exists():
+        raise BenchError(
+            f"{name}: no such file or port, and no {path} that names a board so: see `bench boards discover`"
+        )
     file = BoardsFile.load(path)
     if name not in file.boards:
-        raise BenchError(f"{path} has no board {name!r}, and it is no port; it names {', '.join(file.boards)}")
+        raise BenchError(f"{name}: no such file or port, and no board of {path}; it names {', '.join(file.boards)}")
     return file.boards[name]
 
 

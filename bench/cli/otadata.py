@@ -10,12 +10,15 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.arguments import count, number
+from bench.errors import BenchError
+
 if TYPE_CHECKING:
-    from bench.flash import OtaData, PartitionTable
+    from bench.flash import OtaData, OtaImgState, PartitionTable
 
 __all__ = ["register"]
 
@@ -35,23 +38,19 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     change.add_argument("--state", choices=_STATES, help="of its entry; default: undefined, as without rollback")
     for action, run in ((show, _show), (change, _set)):
         action.add_argument("where", metavar="FILE|BOARD|PORT")
-        action.add_argument("--slots", type=int, default=2, metavar="N", help="OTA slots, where no table tells (2)")
-        action.add_argument("--table-offset", type=_number, default=0x8000, metavar="N", help="of the table (0x8000)")
+        action.add_argument("--slots", type=count, default=2, metavar="N", help="OTA slots, where no table tells (2)")
+        action.add_argument("--table-offset", type=number, default=0x8000, metavar="N", help="of the table (0x8000)")
         action.add_argument("--boards-file", type=Path, default=Path("boards.yaml"), metavar="FILE")
         action.set_defaults(run=run)
 
 
-def _number(text: str) -> int:
-    return int(text, 0)
-
-
 @dataclass(frozen=True)
 class _Place:
-    """Where otadata was found, and how it is written back."""
+    """Where otadata was found, and how it is written back. `has_factory` is None where no table tells."""
 
     otadata: OtaData
     labels: tuple[str, ...]
-    has_factory: bool
+    has_factory: bool | None
     write: Callable[[bytes], None]
 
 
@@ -94,8 +93,8 @@ def _in_file(path: Path, args: argparse.Namespace) -> _Place:
 
     data = path.read_bytes()
     if len(data) == OTADATA_SIZE:
-        labels = tuple(f"ota_{number}" for number in range(args.slots))
-        return _Place(OtaData.parse(data), labels, False, lambda new: _replace(path, new))
+        labels = tuple(f"ota_{slot}" for slot in range(args.slots))
+        return _Place(OtaData.parse(data), labels, None, lambda new: _replace(path, new))
     table = _table(data[args.table_offset :][:0xC00])
     at = _otadata_of(table)
     whole = data[at : at + OTADATA_SIZE]
@@ -116,8 +115,6 @@ def _table(data: bytes) -> PartitionTable:
 
 
 def _otadata_of(table: PartitionTable) -> int:
-    from bench.errors import BenchError
-
     if table.otadata is None:
         raise BenchError("the partition table has no otadata: nothing chooses a slot there")
     return table.otadata.offset
@@ -127,12 +124,16 @@ def _place(data: bytes, table: PartitionTable, write: Callable[[bytes], None]) -
     from bench.flash import OtaData
 
     labels = tuple(partition.label for partition in table.ota_slots)
+    if not labels:
+        raise BenchError("the partition table has no OTA slot: there is nothing that otadata could choose")
     return _Place(OtaData.parse(data), labels, table.factory is not None, write)
 
 
 def _boots(place: _Place) -> str:
     active = place.otadata.active
     if active is None:
+        if place.has_factory is None:
+            return f"factory, or {place.labels[0]} where there is none"
         return "factory" if place.has_factory else f"{place.labels[0]} (no entry is valid)"
     return place.labels[active.slot(len(place.labels))]
 
@@ -168,21 +169,36 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _set(args: argparse.Namespace) -> int:
-    from bench.errors import BenchError
-    from bench.flash import OtaData, OtaImgState
-
-    state = OtaImgState[(args.state or "undefined").upper()]
     with _opened(args) as place:
-        data = place.otadata
-        if args.slot == "factory":
-            changed = OtaData.erased()
-        elif args.slot not in place.labels:
-            raise BenchError(f"there is no slot {args.slot!r}: there are {', '.join(place.labels)}, and factory")
-        else:
-            number, count = place.labels.index(args.slot), len(place.labels)
-            changed = data.switched_to(number, count, state)
-            if data.active is not None and data.active_index is not None and data.active.slot(count) == number:
-                changed = data.with_entry(data.active_index, data.active.with_state(state))
+        changed = _changed(place, args)
         place.write(changed.to_bytes())
-    print(f"{args.where}: {args.slot} boots next" + (f", {state.name}" if args.slot != "factory" else ""))
+        after = replace(place, otadata=changed)
+    entry = "otadata is erased" if args.slot == "factory" else f"the entry of {args.slot} is {_state(args).name}"
+    print(f"{args.where}: {entry}; {_boots(after)} boots next, if its image is sound")
     return 0
+
+
+def _state(args: argparse.Namespace) -> OtaImgState:
+    from bench.flash import OtaImgState
+
+    return OtaImgState[(args.state or "undefined").upper()]
+
+
+def _changed(place: _Place, args: argparse.Namespace) -> OtaData:
+    """What is to be written; `BenchError` where the slot is not there, or has no state."""
+    from bench.flash import OtaData
+
+    data = place.otadata
+    if args.slot == "factory":
+        if place.has_factory is False:
+            raise BenchError(f"there is no factory partition: there are {', '.join(place.labels)}")
+        if args.state is not None:
+            raise BenchError("--state is of the entry of an OTA slot, and factory has none: leave it out")
+        return OtaData.erased()
+    if args.slot not in place.labels:
+        factory = "" if place.has_factory is False else ", and factory"
+        raise BenchError(f"there is no slot {args.slot!r}: there are {', '.join(place.labels)}{factory}")
+    slot, slots = place.labels.index(args.slot), len(place.labels)
+    if data.active is not None and data.active_index is not None and data.active.slot(slots) == slot:
+        return data.with_entry(data.active_index, data.active.with_state(_state(args)))
+    return data.switched_to(slot, slots, _state(args))
