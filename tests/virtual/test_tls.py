@@ -141,6 +141,49 @@ def test_an_address_as_common_name_alone_is_accepted_as_mbedtls_does() -> None:
         assert said(life.console)[0] == "E esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700"
 
 
+def test_a_common_name_that_matched_once_lets_no_other_certificate_in(authority: trustme.CA) -> None:
+    """Also where the handshake in which it was to be looked at failed."""
+    by_name, elsewhere = authority.issue_cert(common_name="127.0.0.1"), authority.issue_cert("localhost")
+    script = answering(response(b"body"))
+    with (
+        serve_with(script, context_of(elsewhere)) as other,
+        connecting(trusting(authority), context_of(by_name), script) as (transport, peer, life),
+    ):
+        for _ in range(2):
+            assert transport.connect("https", "127.0.0.1", peer.port)
+            assert not transport.connect("https", "127.0.0.1", other.port)
+            assert "E esp-tls-mbedtls: mbedtls_ssl_handshake returned -0x2700" in said(life.console)
+    with (
+        _turning_away_after_one(context_of(by_name)) as port,
+        connecting(trusting(authority), context_of(elsewhere), script) as (transport, other, _),
+    ):
+        assert not transport.connect("https", "127.0.0.1", port)
+        assert not transport.connect("https", "127.0.0.1", other.port)
+
+
+@contextmanager
+def _turning_away_after_one(context: ssl.SSLContext) -> Iterator[int]:
+    """A server that does one handshake, and closes the next connection before it."""
+    import threading
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        first, _ = listener.accept()
+        with suppress(OSError), context.wrap_socket(first, server_side=True):
+            pass
+        first.close()
+        listener.accept()[0].close()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        thread.join()
+        listener.close()
+
+
 def _self_signed(common_name: str) -> tuple[bytes, bytes]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes

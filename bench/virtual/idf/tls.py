@@ -195,10 +195,12 @@ class Transport:
                 raise
             # OpenSSL never matches an address with a Common Name, mbedTLS does: look at the certificate.
             context.check_hostname = False
-            again = network.secure(network.connect(host, port, self._timeout_ms), context, host)
+            try:
+                again = network.secure(network.connect(host, port, self._timeout_ms), context, host)
+            finally:
+                context.check_hostname = True  # mbedTLS compares the name at every handshake
             certificate = again.getpeercert()
             if certificate is None or not x509.common_name_matches(certificate, host):
-                context.check_hostname = True
                 again.close()
                 raise
             secured = again
