@@ -55,7 +55,7 @@ class Trial:
 
     @property
     def full_name(self) -> str:
-        """Family and name, as the folder of its evidence is called."""
+        """Family and name, much as the folder of its evidence is called."""
         return f"{self.family}.{self.name}"
 
     @property
