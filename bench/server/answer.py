@@ -1,4 +1,4 @@
-"""The honest answer: what a well-behaved server of static files says (RFC 9110) about what was published."""
+"""What is answered about what was published: honestly (RFC 9110), and as its faults make of that."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bench.errors import ServerError
-from bench.server.faults.base import Door, Fault, door_of
+from bench.server.faults.base import Door, Fault, check_together, door_of
+from bench.server.faults.framing import Chunked
 from bench.server.files import file_plan, text_plan
 from bench.server.plan import Asked, File, Plan
 
-__all__ = ["Published", "honest_plan", "missing_plan", "published_path"]
+__all__ = ["Published", "honest_plan", "missing_plan", "planned", "published_path"]
 
 
 @dataclass(frozen=True)
 class Published:
-    """Bytes under a path.
+    """Bytes under a path; ServerError where they are to be served in ways that contradict one another.
 
     Attributes:
         path: decoded, begins with a slash
@@ -34,6 +35,7 @@ class Published:
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
+        check_together(self.faults if Chunked() in self.faults or not self.chunked else (*self.faults, Chunked()))
         object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
 
     @property
@@ -63,6 +65,14 @@ def published_path(name: str) -> str:
 def honest_plan(asked: Asked, published: Published) -> Plan:
     """What a well-behaved server answers to `asked` about `published`."""
     return file_plan(asked, File(memoryview(published.data), published.etag), chunked=published.chunked)
+
+
+def planned(asked: Asked, published: Published) -> Plan:
+    """What is answered to `asked` about `published`, with its faults."""
+    plan = honest_plan(asked, published)
+    for fault in sorted(published.faults, key=lambda fault: fault.phase):
+        plan = fault.plan(plan, asked)
+    return plan
 
 
 def missing_plan(asked: Asked) -> Plan:

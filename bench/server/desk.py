@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from bench.server.answer import Published, honest_plan, missing_plan
+from bench.server.answer import Published, missing_plan, planned
 from bench.server.authority import Authority
 from bench.server.connection import Connection
 from bench.server.faults import Door, Fault, tell_fault
@@ -202,10 +202,7 @@ class Desk:
             return missing_plan(asked)
         asked = replace(asked, nth=self._asked[door, asked.path])
         self._asked[door, asked.path] += 1
-        plan = honest_plan(asked, published)
-        for fault in published.faults:
-            plan = fault.plan(plan, asked)
-        return plan
+        return planned(asked, published)
 
     def _is_withheld(self, door: Door, path: str, connection: Connection) -> bool:
         taken = bool(self._taken.get((door, path)))

@@ -15,18 +15,16 @@ def file_plan(asked: Asked, file: File, *, chunked: bool = False) -> Plan:
     if asked.method not in ("GET", "HEAD"):
         return text_plan(asked, 405, (("Allow", "GET, HEAD"),))
     size = len(file.data)
-    headers: tuple[tuple[str, str], ...] = (
-        ("Content-Type", "application/octet-stream"),
-        ("Accept-Ranges", "bytes"),
-        ("ETag", file.etag),
-    )
+    told = (("Accept-Ranges", "bytes"), ("ETag", file.etag)) if file.etag else ()
+    coding = (("Content-Encoding", file.coding),) if file.coding else ()
+    headers = (("Content-Type", file.kind), *coding, *told)
     span: Span | Unsatisfiable | None = None
     # Section 14.2: a Range means something for GET only, and If-Range (13.1.5) only lets it through when it names
     # exactly what is there; there are no dates here to compare with.
-    if asked.method == "GET" and asked.headers.get("if-range", file.etag).strip() == file.etag:
+    if file.etag and asked.method == "GET" and asked.headers.get("if-range", file.etag).strip() == file.etag:
         span = asked_span(asked.headers.get("range"), size)
     if isinstance(span, Unsatisfiable):
-        return text_plan(asked, 416, (("Content-Range", f"bytes */{size}"), *headers[1:]), file)
+        return text_plan(asked, 416, (("Content-Range", f"bytes */{size}"), *told), file)
     body = file.data if span is None else file.data[span.first : span.stop]
     if span is not None:
         headers = (*headers, ("Content-Range", span.content_range(size)))

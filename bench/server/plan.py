@@ -1,7 +1,7 @@
 """What will be answered to one request, as a value: status, headers, and a sequence of actions.
 
-The server first makes the honest plan; then each fault of the release, in the order in which they were declared,
-turns the plan into another. Only then is anything sent (`bench.server.perform`). So a fault is a pure function, and
+The server first makes the honest plan; then each fault of the release, in the order of their phases, turns the plan
+into another. Only then is anything sent (`bench.server.perform`). So a fault is a pure function, and
 faults compose: ``Drip(...), Cut(after=...)`` drips and then cuts.
 """
 
@@ -47,11 +47,15 @@ class File:
 
     Attributes:
         data: the bytes
-        etag: a strong entity tag, with its quotes
+        etag: a strong entity tag, with its quotes; an empty one: it has none, and is served whole or not at all
+        kind: its Content-Type
+        coding: its Content-Encoding; an empty one: none
     """
 
     data: memoryview = field(repr=False)
     etag: str
+    kind: str = "application/octet-stream"
+    coding: str = ""
 
 
 @dataclass(frozen=True)

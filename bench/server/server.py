@@ -144,7 +144,7 @@ class OtaServer:
         once: bool = False,
         withheld: bool = False,
     ) -> Release:
-        """Put bytes up under a path, in the place of what was there; faults act in the order given.
+        """Put bytes up under a path, in the place of what was there; ServerError for faults that cannot go together.
 
         Args:
             path: like ``"/app.bin"``

@@ -7,7 +7,7 @@ import typing
 
 from bench.errors import ServerError
 from bench.server.faults.access import Credentials, Token
-from bench.server.faults.base import Certificate, Door, Fault, Tls, door_of
+from bench.server.faults.base import Certificate, Door, Fault, Phase, Tls, check_together, door_of
 from bench.server.faults.certificate import (
     CrossSigned,
     Expired,
@@ -59,6 +59,7 @@ __all__ = [
     "NotFound",
     "NotYetValid",
     "OffByOne",
+    "Phase",
     "PlainHttp",
     "RangesIgnored",
     "Redirect",
@@ -79,6 +80,7 @@ __all__ = [
     "WrongContentRange",
     "WrongLength",
     "WrongName",
+    "check_together",
     "door_of",
     "fault_help",
     "known_faults",

@@ -9,8 +9,11 @@ A fault may act in three places:
 
 Some are no misbehaviour at all but a way to serve that a client must cope with: chunks, a redirection, an RSA key.
 
-To add one: a frozen dataclass in the file of its theme, with a `name` for the command line, whose fields are int,
-float or str; then its line in `bench.server.faults`. It marks in the plan where it fires with `Fired(self)`.
+What faults do to a plan they do in the order of their phases, whatever order they were given in, so that none undoes
+what an earlier one has done and told.
+
+To add one: a frozen dataclass in the file of its theme, with a `name` for the command line and a `phase`, whose fields
+are int, float or str; then its line in `bench.server.faults`. It marks in the plan where it fires with `Fired(self)`.
 """
 
 from __future__ import annotations
@@ -18,13 +21,14 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import combinations
 from typing import ClassVar, Literal, TypeAlias
 
 from bench.errors import ServerError
 from bench.server.plan import Asked, Plan
 
-__all__ = ["Certificate", "Door", "Fault", "Tls", "door_of"]
+__all__ = ["Certificate", "Door", "Fault", "Phase", "Tls", "check_together", "door_of"]
 
 Certificate: TypeAlias = Literal[
     "own",
@@ -76,11 +80,34 @@ class Door:
         return self.answers_tls and other.answers_tls and not same
 
 
+class Phase(IntEnum):
+    """What of a plan a fault turns into another; those that come first come first."""
+
+    ANSWER = 1  # something else than the release is answered, as long as no other fault has done so
+    FILE = 2  # which bytes lie there
+    CODING = 3  # how they are encoded
+    RANGES = 4  # whether a part is served
+    PART = 5  # which part
+    HEADERS = 6
+    LENGTH = 7  # how the end of the body is told
+    TRANSFER = 8  # when bytes go, and when they stop
+    PIECES = 9  # of what is left to send
+    END = 10  # behind the body
+
+
+_ALONE = (Phase.FILE, Phase.CODING, Phase.LENGTH)
+"""Of these a release has one fault: a second would undo it."""
+
+_SEVERAL = (Phase.ANSWER, Phase.TRANSFER)
+"""Of these a release may have the same fault more than once: twice 503 and then 404, two stalls."""
+
+
 @dataclass(frozen=True)
 class Fault(ABC):
     """One declared misbehaviour of the server."""
 
     name: ClassVar[str]
+    phase: ClassVar[Phase] = Phase.ANSWER
 
     def door(self, door: Door) -> Door:
         """The door behind which the release must stand."""
@@ -117,3 +144,15 @@ def door_of(faults: Iterable[Fault]) -> Door:
     for fault in faults:
         door = fault.door(door)
     return door
+
+
+def check_together(faults: Iterable[Fault]) -> None:
+    """ServerError for faults of which one would undo what another has done."""
+    faults = tuple(faults)
+    door_of(faults)
+    for one, other in combinations(faults, 2):
+        twice = type(one) is type(other) and one.phase not in _SEVERAL
+        if one.phase is other.phase and (twice or one.phase in _ALONE):
+            raise ServerError(
+                f"{one.name} and {other.name} cannot go together: one would undo the other; serve two releases"
+            )

@@ -1,12 +1,15 @@
-"""Faults of what is sent: something else than the image, a compressed one, and too much around it."""
+"""Faults of what is sent: something else than the image, a compressed one, and too much around it.
+Another file or a page comes before the compression, and both before ranges, lengths and what happens on the way.
+"""
 
 from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass, replace
 
-from bench.server.faults.base import Fault
-from bench.server.plan import Asked, Plan
+from bench.server.faults.base import Fault, Phase
+from bench.server.files import file_plan
+from bench.server.plan import Asked, File, Plan
 
 __all__ = ["Gzip", "HtmlPage", "ManyHeaders"]
 
@@ -23,18 +26,21 @@ class HtmlPage(Fault):
     """
 
     name = "html-page"
+    phase = Phase.FILE
     size: int = 4096
 
     def __post_init__(self) -> None:
         if self.size < 64:
             raise ValueError(f"a page is at least 64 bytes, not {self.size}")
 
-    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
-        """The page instead of whatever was planned."""
+    def plan(self, plan: Plan, asked: Asked) -> Plan:
+        """The page, whole, instead of the file."""
+        if plan.file is None:
+            return plan
         head, foot = b"<!DOCTYPE html>\n<html><body>Please log in.\n", b"</body></html>\n"
         page = head + b" " * (self.size - len(head) - len(foot)) + foot
-        plain = replace(plan, status=200, headers=(("Content-Type", "text/html; charset=utf-8"),))
-        return plain.with_body(page).fires(self)
+        file = File(memoryview(page), etag="", kind="text/html; charset=utf-8")
+        return file_plan(asked, file, chunked=plan.chunked).fires(self)
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,16 @@ class Gzip(Fault):
     """the body is compressed, and `Content-Encoding: gzip` says so, though nobody asked for it"""
 
     name = "gzip"
+    phase = Phase.CODING
 
-    def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
-        """The plan with its body compressed."""
-        if plan.file is None or not plan.body_size:
+    def plan(self, plan: Plan, asked: Asked) -> Plan:
+        """The file compressed; a part is one of the compressed file, which has an entity tag of its own."""
+        if plan.file is None:
             return plan
         packed = gzip.compress(bytes(plan.file.data), compresslevel=1, mtime=0)
-        return plan.with_header("Content-Encoding", "gzip").with_body(packed).fires(self)
+        etag = f'{plan.file.etag[:-1]}-gzip"' if plan.file.etag else ""
+        file = replace(plan.file, data=memoryview(packed), etag=etag, coding="gzip")
+        return replace(file_plan(asked, file, chunked=plan.chunked), opening=plan.opening).fires(self)
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class ManyHeaders(Fault):
     """
 
     name = "many-headers"
+    phase = Phase.HEADERS
     size: int = 8192
 
     def __post_init__(self) -> None:

@@ -1,10 +1,12 @@
-"""Faults of how a body is framed: its length, its chunks, and how the connection ends behind it."""
+"""Faults of how a body is framed: its length, its chunks, and how the connection ends behind it.
+`chunked`, `no-length` and `wrong-length` do not go together: each says in its way where a body ends.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bench.server.faults.base import Fault
+from bench.server.faults.base import Fault, Phase
 from bench.server.plan import Asked, Fired, HangUp, Plan
 
 __all__ = ["Abrupt", "Chunked", "Closing", "NoLength", "WrongLength"]
@@ -15,6 +17,7 @@ class NoLength(Fault):
     """no Content-Length is announced: the body ends with the connection, which is closed properly"""
 
     name = "no-length"
+    phase = Phase.LENGTH
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan without a length."""
@@ -30,6 +33,7 @@ class WrongLength(Fault):
     """
 
     name = "wrong-length"
+    phase = Phase.LENGTH
     by: int
 
     def __post_init__(self) -> None:
@@ -50,6 +54,7 @@ class Chunked(Fault):
     """the body comes in chunks, without a length; sound"""
 
     name = "chunked"
+    phase = Phase.LENGTH
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan in chunks."""
@@ -61,6 +66,7 @@ class Closing(Fault):
     """every answer says `Connection: close`, and the connection is closed behind it; sound"""
 
     name = "closing"
+    phase = Phase.HEADERS
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with the connection closed behind it."""
@@ -72,6 +78,7 @@ class Abrupt(Fault):
     """behind the whole body the connection ends with a bare FIN, without the close_notify of TLS"""
 
     name = "abrupt"
+    phase = Phase.END
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with a FIN behind it."""

@@ -1,10 +1,12 @@
-"""Faults of ranges (RFC 9110, section 14): ignored, wrong, and of a file that is not the same any more."""
+"""Faults of ranges (RFC 9110, section 14): ignored, wrong, and of a file that is not the same any more.
+`replaced` and `html-page` do not go together: one file lies there.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bench.server.faults.base import Fault
+from bench.server.faults.base import Fault, Phase
 from bench.server.files import file_plan
 from bench.server.plan import Asked, File, Plan
 
@@ -18,6 +20,7 @@ class RangesIgnored(Fault):
     """every request is answered with 200 and the whole file"""
 
     name = "ranges-ignored"
+    phase = Phase.RANGES
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The whole file instead of a part."""
@@ -36,6 +39,7 @@ class WrongContentRange(Fault):
     """
 
     name = "wrong-content-range"
+    phase = Phase.HEADERS
     by: int = 1
 
     def __post_init__(self) -> None:
@@ -58,6 +62,7 @@ class OffByOne(Fault):
     """every part but the first begins one byte too late, though its Content-Range is right"""
 
     name = "off-by-one"
+    phase = Phase.PART
 
     def plan(self, plan: Plan, asked: Asked) -> Plan:  # noqa: ARG002
         """The plan with the part moved."""
@@ -77,6 +82,7 @@ class Replaced(Fault):
     """
 
     name = "replaced"
+    phase = Phase.FILE
     after: int
 
     def __post_init__(self) -> None:
@@ -90,7 +96,7 @@ class Replaced(Fault):
         # Planned anew, for which part is served depends on the entity tag (If-Range; RFC 9110, section 13.1.5).
         other = File(memoryview(bytes(plan.file.data).translate(_OTHER)), '"another"')
         served = file_plan(asked, other, chunked=plan.chunked)
-        return replace(served, close=plan.close, opening=plan.opening).fires(self)
+        return replace(served, opening=plan.opening).fires(self)
 
 
 def _span(plan: Plan) -> tuple[int, int] | None:

@@ -1,4 +1,6 @@
-"""Faults that answer with another status than 200."""
+"""Faults that answer with another status than 200.
+Of these, of redirects and of refused access the first that fires answers; faults of the content do not touch it.
+"""
 
 from __future__ import annotations
 
@@ -89,12 +91,17 @@ class HeadRefused(Fault):
 
 
 def answer(fault: Fault, plan: Plan, asked: Asked, code: int, *headers: tuple[str, str]) -> Plan:
-    """The plan for a status with a short text, in the place of `plan`; notes the fault."""
+    """The plan for a status with a short text, in the place of `plan`; notes the fault.
+
+    Where an earlier fault has answered already, its answer stays.
+    """
+    if plan.opening:
+        return plan
     text = memoryview(b"" if code in (204, 205, 304) else f"{code}\n".encode())
     return Plan(
         code,
         (("Content-Type", "text/plain; charset=utf-8"), *headers),
         length=None if code in (204, 304) else len(text),  # of these alone a client knows it (RFC 9112, section 6.3)
-        opening=(*plan.opening, Fired(fault)),
+        opening=(Fired(fault),),
         body=(Send(text),) if len(text) and asked.method != "HEAD" else (),
     )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from bench.server.faults.base import Fault
+from bench.server.faults.base import Fault, Phase
 from bench.server.plan import Asked, Fired, HangUp, Plan, Send, Wait
 
 __all__ = ["Alert", "Close", "Cut", "Drip", "Late", "Reset", "Stall"]
@@ -29,6 +29,7 @@ class _HangsUp(Fault):
     A body that is not longer than that is sent whole, and the fault does not fire.
     """
 
+    phase = Phase.TRANSFER
     how: ClassVar[Literal["fin", "rst", "close", "alert"]]
     after: int
 
@@ -86,6 +87,7 @@ class Late(Fault):
     """
 
     name = "late"
+    phase = Phase.TRANSFER
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -107,6 +109,7 @@ class Stall(Fault):
     """
 
     name = "stall"
+    phase = Phase.TRANSFER
     after: int
     seconds: float = 0.0
 
@@ -134,6 +137,7 @@ class Drip(Fault):
     """
 
     name = "drip"
+    phase = Phase.PIECES
     piece: int
     pause: float = 0.0
 
