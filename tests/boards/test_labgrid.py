@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from bench.boards.console_port import ConsolePort
 from bench.boards.drivers import attach
 from bench.boards.drivers.labgrid import LabgridBoard
 from bench.boards.labgrid_python import labgrid_python
+from bench.boards.labgrid_side import place
 from bench.boards.power import switch_of
 from bench.errors import BenchError, BoardBusy, BoardLost
 from tests.boards.labgrid_lab import LIMIT, Lab, Relays, lab_on_loopback, until
@@ -222,6 +225,33 @@ def test_an_outlet_is_switched_and_asked(python: str) -> None:
         switch_of(NetworkPower("no_such_model", "http://127.0.0.1:9", "3")).switch(True)
     with pytest.raises(BenchError, match="Connection refused"):
         switch_of(NetworkPower("simplerest", "http://127.0.0.1:9/{index}/{value}", "3")).switch(True)
+
+
+def test_only_a_process_of_this_very_machine_is_known_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines may have one hostname, and the first namespace of processes has one number on all of them."""
+    host, here = socket.gethostname(), tmp_path / "machine-id"
+    here.write_text("0123456789abcdef0123456789abcdef\n")
+    monkeypatch.setattr(place, "MACHINE_ID", here)
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        owner = f"{host}/{place.owner_of(process.pid)}"
+        assert not place._is_dead(owner)
+        process.kill()
+    assert place._is_dead(owner)
+    assert not place._is_dead(owner.replace(host, "another", 1))
+    machine = owner.split("-")[-4]
+    assert re.fullmatch("m[0-9a-f]{12}", machine)
+    assert not place._is_dead(owner.replace(f"-{machine}-", "-")), "a name of an older bench says no machine"
+    for other in ("f" * 32, "uninitialized", "", "\N{DEGREE SIGN}"):
+        here.write_text(f"{other}\n")
+        assert not place._is_dead(owner)
+    here.unlink()
+    assert not place._is_dead(owner)
+    nowhere = owner.replace(f"-{machine}-", "-m-")
+    assert place._is_dead(nowhere)
+    here.write_text("0123456789abcdef0123456789abcdef\n")
+    assert not place._is_dead(nowhere)
 
 
 ANSWER = {"place": "p", "user": "u", "host": "fe80::1", "port": 4000, "power": False, "took_over": []}

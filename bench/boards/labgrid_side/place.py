@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -37,6 +38,9 @@ POWER = frozenset(
 """What `labgrid-client power` can switch."""
 
 PREFIX = "ota-bench"
+
+MACHINE_ID = Path("/etc/machine-id")
+"""32 hexadecimal digits, made when the system was installed (machine-id(5))."""
 
 
 class Refused(Exception):
@@ -177,9 +181,21 @@ def _reached(args: dict[str, Any], extra: dict[str, Any]) -> tuple[str, int]:
 def owner_of(pid: int) -> str:
     """The user part of a name that says which process it is.
 
-    The start time tells it from a later one of that pid, the namespace from one in another container of that hostname.
+    The start time tells it from a later one of that pid, the namespace from one in another container of that hostname,
+    and the machine from one on another machine of that hostname: the first namespace has one number on all of them.
     """
-    return f"{PREFIX}-{getpass.getuser()}-{_namespace()}-{pid}-{started(pid)}"
+    return f"{PREFIX}-{getpass.getuser()}-m{_machine()}-{_namespace()}-{pid}-{started(pid)}"
+
+
+def _machine() -> str:
+    """Which machine this is, in 12 hexadecimal digits; empty where it does not say. Its id itself is not for others."""
+    try:
+        told = MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if not re.fullmatch(r"[0-9a-f]{32}", told):  # an image that has not been started yet has none, or "uninitialized"
+        return ""
+    return hashlib.sha256(f"{PREFIX} {told}".encode()).hexdigest()[:12]
 
 
 def _namespace() -> str:
@@ -203,12 +219,12 @@ def started(pid: int) -> str:
 
 
 def _is_dead(owner: str) -> bool:
-    """Is it the name of a process of this machine that does not run any more?"""
+    """Is it the name of a process of this machine that does not run any more? A name without a machine never is."""
     host, _, user = owner.partition("/")
-    named = re.fullmatch(rf"{PREFIX}-.+-([0-9]+)-([0-9]{{1,9}})-([0-9]+)", user)
-    if host != socket.gethostname() or named is None or named[1] != _namespace():
+    named = re.fullmatch(rf"{PREFIX}-.+-m([0-9a-f]*)-([0-9]+)-([0-9]{{1,9}})-([0-9]+)", user)
+    if host != socket.gethostname() or named is None or (named[1], named[2]) != (_machine(), _namespace()):
         return False
-    return started(int(named[2])) != named[3]
+    return started(int(named[3])) != named[4]
 
 
 async def _connected(address: str) -> Any:
