@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.http_client import HttpClient, HttpConfig
 from bench.virtual.idf.http_parser import Response, Url, parse_url
+from bench.virtual.idf.https_ota_http import OtaHttp
 from bench.virtual.idf.tls import Trust
 from tests.virtual.lifelike import Life, firmware, live
 from tests.virtual.peer import Peer, Script, answering, response, serve
@@ -417,6 +418,78 @@ def test_credentials_of_the_url_are_given_where_they_are_compiled_in(
             assert given == "Basic dXNlcjpwYXNz"
         else:
             _check_digest(given, "/a.bin?x=1" if release == "v5.3.1" else "/a.bin")
+
+
+_BASIC = 'WWW-Authenticate: Basic realm="r"'
+
+
+def _asked_for_length(
+    script: Script, release: str, *options: bytes, credentials: str = "user:pass@"
+) -> tuple[int | EspError, list[bytes], list[str]]:
+    """What a partial download's HEAD gives, the requests that the server got, and what the console said."""
+    with serve(script) as peer, live() as life:
+        running = life.running(firmware(idf_ver=release, embedded=(b"FROM_STDIN", *options)))
+        url = peer.url(scheme="http").replace("://", f"://{credentials}")
+        client = HttpClient(running, HttpConfig(url, Trust(None), timeout_ms=1000))
+        try:
+            return OtaHttp(client, running.log, 1000, resumes=False).ask_for_length(), peer.requests, life.console.lines
+        except EspError as error:
+            return error, peer.requests, life.console.lines
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize("release", ["v4.4.8", "v5.3.1", "v5.5", "v6.0.2"])
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_head_is_asked_again_with_credentials(release: str, closing: bool) -> None:
+    refused = response(b"", _BASIC, *["Connection: close"] * closing, status="401 Unauthorized")
+    length, requests, said = _asked_for_length(
+        answering(refused, response(b"", length=700)), release, b"CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH=y"
+    )
+    assert (length, [line for line in said if line]) == (700, [])
+    assert [request.partition(b" ")[0] for request in requests] == [b"HEAD", b"HEAD"]
+    assert [b"Authorization: Basic dXNlcjpwYXNz" in request for request in requests] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("release", "status", "last"),
+    [
+        ("v5.3.1", EspErr.ESP_FAIL, ["E esp_https_ota: Received incorrect http status 401"]),
+        (
+            "v5.5",
+            EspErr.ESP_ERR_NOT_SUPPORTED,
+            ["E HTTP_CLIENT: Error response", "E esp_https_ota: ESP HTTP client perform failed: 262"],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("challenge", "first"),
+    [
+        ([_BASIC], 'E HTTP_CLIENT: This authentication method is not supported: Basic realm="r"'),
+        ([], "W HTTP_CLIENT: This request requires authentication, but does not provide header information for that"),
+    ],
+)
+def test_a_head_whose_challenge_is_not_understood_is_not_asked_again(
+    challenge: list[str], first: str, release: str, status: EspErr, last: list[str]
+) -> None:
+    """Since v5.5 that is an error of esp_http_client_perform, too."""
+    refused = answering(response(b"", *challenge, status="401 Unauthorized"))
+    length, requests, said = _asked_for_length(refused, release)
+    assert isinstance(length, EspError)
+    assert (length.code, len(requests), said) == (status, 1, [first, *last])
+
+
+def test_a_head_without_credentials_is_asked_ten_times_more() -> None:
+    """Where the challenge is understood nobody looks whether there is a user to answer it for."""
+    refused = answering(response(b"", _BASIC, status="401 Unauthorized"))
+    option = b"CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH=y"
+    length, requests, said = _asked_for_length(refused, "v5.3.1", option, credentials="")
+    assert isinstance(length, EspError)
+    assert (length.code, len(requests)) == (EspErr.ESP_ERR_HTTP_MAX_REDIRECT, 11)
+    assert said[:2] == [
+        "E HTTP_CLIENT: Error, reach max_redirection_count count=10",
+        "E HTTP_CLIENT: Error response",
+    ]
 
 
 def _check_digest(given: str, uri: str) -> None:

@@ -295,8 +295,11 @@ class HttpClient:
         if self.defect is Defect.ONE_REDIRECT and self._redirects > 1:
             raise EspError(EspErr.ESP_FAIL)
 
-    def add_auth(self) -> None:
+    def add_auth(self) -> bool:
         """esp_http_client_add_auth; credentials come with the URL, if at all.
+
+        Returns:
+            whether to ask again (process_again); until v5.4 that is all that comes of a challenge not understood
 
         Raises:
             EspError: since v5.5, ESP_ERR_NOT_SUPPORTED or ESP_FAIL
@@ -311,12 +314,13 @@ class HttpClient:
             )
         elif self._takes(header.strip()):
             self._redirects += 1
-            return
+            return True
         else:
             self._redirects += 1
             self._log.error(_TAG, f"This authentication method is not supported: {header.strip()}")
         if self._release.at_least(5, 5):
             raise EspError(code)
+        return False
 
     def _takes(self, header: str) -> bool:
         """Note how the next request is to be authorized; False for a way that is not compiled in."""
@@ -347,10 +351,10 @@ class HttpClient:
     # -- the whole of a request
 
     def perform(self) -> None:
-        """esp_http_client_perform: request, headers, redirections, and the body dropped.
+        """esp_http_client_perform: request, headers, redirections, credentials, and the body dropped.
 
         Raises:
-            EspError: as `open`; ESP_ERR_HTTP_FETCH_HEADER, …_MAX_REDIRECT
+            EspError: as `open` and `add_auth`; ESP_ERR_HTTP_FETCH_HEADER, …_MAX_REDIRECT
         """
         while True:
             self.open()
@@ -385,7 +389,11 @@ class HttpClient:
                 raise EspError(EspErr.ESP_FAIL) from error
             return True
         if status == 401:
-            self.add_auth()
+            try:
+                return self.add_auth()
+            except EspError:
+                self._log.error(_TAG, "Error response")
+                raise
         return False
 
     def close(self) -> None:
