@@ -22,9 +22,9 @@ class Held:
         self._noted: dict[str, tuple[int | None, str | None]] | None = None
 
     def now(self) -> dict[str, Slot]:
-        """Every application slot by label."""
+        """Every application slot by name."""
         found = self._flash.slots()
-        self._note({label: (slot.state, slot.version) for label, slot in found.items()})
+        self._note({name: (slot.state, slot.version) for name, slot in found.items()})
         return found
 
     def note(self) -> None:
@@ -35,22 +35,22 @@ class Held:
         """The update is started with these."""
         self._before = slots
 
-    def must_be_as_before(self, label: str, now: Slot) -> None:
+    def must_be_as_before(self, name: str, now: Slot) -> None:
         """The slot is, byte for byte, what it was."""
-        if now.digest != self._before[label].digest:
-            raise ExpectationFailed(f"the slot {label} was changed since the update was started")
+        if now.digest != self._before[name].digest:
+            raise ExpectationFailed(f"the slot {name} was changed since the update was started")
 
-    def must_run_on(self, label: str, now: Slot) -> None:
+    def must_run_on(self, name: str, now: Slot) -> None:
         """The running slot is what it was, and so is what otadata says of it."""
-        before = self._before[label]
+        before = self._before[name]
         if now.digest != before.digest:
-            raise ExpectationFailed(f"the running slot {label} was changed: SHA-256 {before.digest} -> {now.digest}")
+            raise ExpectationFailed(f"the running slot {name} was changed: SHA-256 {before.digest} -> {now.digest}")
         if now.otadata != before.otadata:
             told = f"{[e.hex() for e in before.otadata]} -> {[e.hex() for e in now.otadata]}"
-            raise ExpectationFailed(f"the otadata entry of the running slot {label} was changed: {told}")
+            raise ExpectationFailed(f"the otadata entry of the running slot {name} was changed: {told}")
 
     def _note(self, states: dict[str, tuple[int | None, str | None]]) -> None:
         if states != self._noted:
             self._noted = states
-            told = {label: {"state": state, "version": version} for label, (state, version) in states.items()}
+            told = {name: {"state": state, "version": version} for name, (state, version) in states.items()}
             self._timeline.append("bench", "slots", **told)

@@ -121,13 +121,13 @@ class Ota:
 
     @property
     def slots(self) -> dict[str, Slot]:
-        """Every application slot as it is in flash now, by label; the timeline is told what is new."""
+        """Every application slot as it is in flash now, by name; the timeline is told what is new."""
         with self._look():
             return self._held.now()
 
     @property
     def running_slot(self) -> str:
-        """Label of the slot that the last seen boot ran."""
+        """Name of the slot that the last seen boot ran."""
         return self._of_boot("slot")
 
     @property
@@ -137,14 +137,14 @@ class Ota:
 
     @property
     def first_slot(self) -> str:
-        """Label of the slot that ran when the first update was started."""
+        """Name of the slot that ran when the first update was started."""
         if self._first is None:
             raise BenchError("no update was started yet: call start() first")
         return self._first
 
     @property
     def other_slot(self) -> str:
-        """Label of the OTA slot that an update started from `first_slot` goes to."""
+        """Name of the OTA slot that an update started from `first_slot` goes to."""
         return self._after(self.first_slot)
 
     @property
@@ -654,8 +654,8 @@ class Ota:
 
     def _after(self, slot: str) -> str:
         """The slot that an update goes to when `slot` runs (esp_ota_get_next_update_partition)."""
-        labels = self._flash.ota_labels
-        return labels[(labels.index(slot) + 1) % len(labels)] if slot in labels else labels[0]
+        slots = self._flash.ota_slots
+        return slots[(slots.index(slot) + 1) % len(slots)] if slot in slots else slots[0]
 
     def _booted(self) -> None:
         """The next boot is the one that runs now."""

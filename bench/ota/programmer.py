@@ -19,8 +19,8 @@ _PARTITION_TABLE_SIZE = 0x1000
 class Programmer:
     """Reads and writes regions by what they are called.
 
-    A region is a partition's label, or ``"bootloader"`` or ``"partition-table"``. `BenchError` for any other name, and
-    for an offset outside it.
+    A region is an OTA slot, a partition's label, or ``"bootloader"`` or ``"partition-table"``. `BenchError` for any
+    other name, and for an offset outside it.
     """
 
     def __init__(self, supply: Supply, build: Build, timeline: Timeline) -> None:
@@ -71,7 +71,8 @@ class Programmer:
 
     def _region(self, region: str) -> tuple[int, int]:
         table = self._build.partition_table
-        partition = table.by_label(region)
+        slot = next((slot for slot in table.ota_slots if slot.slot_name == region), None)
+        partition = slot or table.by_label(region)
         if partition is not None:
             return partition.offset, partition.size
         at = self._build.partition_table_offset

@@ -24,7 +24,7 @@ DESCRIPTION = 32
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One application partition as it is now.
+    """One application partition as it is now; `label` is what the table calls it.
 
     `state` is the slot's `esp_ota_img_states_t` by otadata; None where no valid otadata entry speaks of the slot.
     `otadata` are the raw 32-byte entries that speak of it. `version`, `secure_version` and `project_name` are None
@@ -44,6 +44,9 @@ class Slot:
 
 class FlashView:
     """Reads slots and otadata through whatever can read the board's flash.
+
+    A slot is called by its subtype, as the bootloader and the events of an update do: ``factory``, ``ota_0`` … whatever
+    the table's label of it is. Arduino's tables say ``app0`` and ``app1``.
 
     `read` gives the bytes of a region, `digest` a digest of them where the board can tell it faster than its bytes.
     `looking` is for a board that must be put into download mode to be read: what is read is read within it, and the
@@ -67,23 +70,17 @@ class FlashView:
         self._chip = chip
 
     @property
-    def ota_labels(self) -> list[str]:
-        """Labels of the OTA slots in the order in which updates take them."""
-        return [partition.label for partition in self._table.ota_slots]
+    def ota_slots(self) -> list[str]:
+        """The OTA slots in the order in which updates take them."""
+        return [partition.slot_name for partition in self._table.ota_slots]
 
-    def subtype_of(self, label: str) -> int:
-        """Partition subtype of a slot. Raises `BenchError` where the table has none of that label."""
-        partition = self._table.by_label(label)
-        if partition is None:
-            raise BenchError(f"the partition table has no {label!r}")
-        return partition.subtype
+    def subtype_of(self, slot: str) -> int:
+        """Partition subtype of a slot. Raises `BenchError` where the table has none of that name."""
+        return self._named(slot).subtype
 
-    def content(self, label: str, length: int) -> bytes:
-        """The first bytes of a slot. Raises `BenchError` where the table has none of that label."""
-        partition = self._table.by_label(label)
-        if partition is None:
-            raise BenchError(f"the partition table has no {label!r}")
-        return self._read(partition.offset, length + -length % BLOCK)[:length]
+    def content(self, slot: str, length: int) -> bytes:
+        """The first bytes of a slot. Raises `BenchError` where the table has none of that name."""
+        return self._read(self._named(slot).offset, length + -length % BLOCK)[:length]
 
     def emulated_secure_version(self) -> int | None:
         """The secure version in the emulated eFuse partition; None where the layout has none."""
@@ -99,19 +96,27 @@ class FlashView:
         return b"" if partition is None else self._read(partition.offset, partition.size)
 
     def slots(self) -> dict[str, Slot]:
-        """Every application slot by label; its digest speaks for every byte of the partition."""
+        """Every application slot by name; its digest speaks for every byte of the partition."""
         raw = self.otadata()
-        apps = [p for p in (self._table.factory, *self._table.ota_slots) if p is not None]
-        return {partition.label: self._slot(partition, raw) for partition in apps}
+        return {partition.slot_name: self._slot(partition, raw) for partition in self._apps}
 
     def states(self) -> dict[str, tuple[int | None, str | None]]:
-        """State and version of every application slot by label, as in `Slot`: what is quick to read."""
+        """State and version of every application slot by name, as in `Slot`: what is quick to read."""
         raw, found = self.otadata(), {}
-        for partition in (self._table.factory, *self._table.ota_slots):
-            if partition is not None:
-                described = _described(self._read(partition.offset, SECTOR))
-                found[partition.label] = self._entries(partition, raw)[0], described.version if described else None
+        for partition in self._apps:
+            described = _described(self._read(partition.offset, SECTOR))
+            found[partition.slot_name] = self._entries(partition, raw)[0], described.version if described else None
         return found
+
+    @property
+    def _apps(self) -> list[Partition]:
+        return [partition for partition in (self._table.factory, *self._table.ota_slots) if partition is not None]
+
+    def _named(self, slot: str) -> Partition:
+        for partition in self._apps:
+            if partition.slot_name == slot:
+                return partition
+        raise BenchError(f"the partition table has no {slot!r}")
 
     def _slot(self, partition: Partition, otadata: bytes) -> Slot:
         head = self._read(partition.offset, SECTOR)

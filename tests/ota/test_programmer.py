@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import trustme
@@ -11,7 +14,7 @@ from bench.boards.board import Board
 from bench.boards.drivers import VirtualBoard
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BenchError
-from bench.flash import OtaImgState, SelectEntry
+from bench.flash import OtaImgState, PartitionTable, SelectEntry
 from bench.ota import Programmer
 from bench.timeline import Timeline
 
@@ -62,3 +65,12 @@ def test_nothing_is_written_outside_a_region(clipped: VirtualBoard, build: Build
         flash.read("ota_7")
     with pytest.raises(BenchError, match="the build has no file for ota_1"):
         flash.restore("ota_1")
+
+
+def test_an_ota_slot_is_found_whatever_its_label(clipped: VirtualBoard, build: Build) -> None:
+    named = build.partition_table.partitions
+    table = PartitionTable(tuple(replace(one, label=one.label.replace("ota_", "app")) for one in named))
+    flash = Programmer(clipped, cast(Build, SimpleNamespace(partition_table=table)), Timeline())  # no file is restored
+    flash.write("ota_1", b"in the second slot")
+    assert flash.read("app1", 0, 18) == b"in the second slot"
+    assert clipped.read_flash(table.ota_slots[1].offset, 18) == b"in the second slot"
