@@ -126,6 +126,12 @@ class BootReader:
             return self.end()
         return None
 
+    def works(self) -> Boot | None:
+        """The application is at its own work: what it has not said of itself by now it will not say."""
+        if self._pass is not None:
+            self._pass.in_rom = False
+        return self.end()
+
     def end(self) -> Boot | None:
         """The boot as far as it came: a panic, another banner or the end of the console follows."""
         now, self._pass = self._pass, None

@@ -22,8 +22,8 @@ class ConsoleReader:
 
     `feed` returns what the bytes completed, `close` what the console broke off in. An event follows the record
     that tells of it. A boot comes when it is complete: after the records of its banner, and before the first
-    record of the application's own. The lines of a panic become one `Panic`; the lines of a banner are noise or
-    records as well as part of the boot.
+    record of the application's own, be it only a line that the speech knows. The lines of a panic become one `Panic`;
+    the lines of a banner are noise or records as well as part of the boot.
 
     Args:
         speech: what the firmware's own lines mean, where it is no stock application
@@ -107,11 +107,12 @@ class ConsoleReader:
         if panic is not None:
             items.append(panic)
         if self._boots.open or record.tag in BOOT_TAGS:
-            boot = self._boots.record(record)
+            boot = self._boots.works() if self._works(record) else self._boots.record(record)
             if boot is not None:
                 items.append(boot)
         items.append(record)
-        if record.tag == EVENT_TAG:
+        told = record.tag in self._speech.tags and self._told(record, items)
+        if record.tag == EVENT_TAG and not told:  # a dialect may have the stock application's tag, and name its events
             event = event_of(record)
             if event is not None:
                 items.append(event)
@@ -119,8 +120,6 @@ class ConsoleReader:
             panic = brownout(record)
             if panic is not None:
                 items.append(panic)
-        if record.tag in self._speech.tags:
-            self._told(record, items)
         self._busy = self._boots.open
 
     def _noise(self, noise: Noise, items: list[Item]) -> None:
@@ -136,7 +135,7 @@ class ConsoleReader:
             panic = self._panics.end()
             if panic is not None:
                 items.append(panic)
-            boot = self._boots.noise(text, noise.line_no)
+            boot = self._boots.works() if self._works(noise) else self._boots.noise(text, noise.line_no)
             if boot is not None:
                 items.append(boot)
             items.append(noise)
@@ -148,8 +147,16 @@ class ConsoleReader:
             items.append(panic)
         self._busy = self._boots.open or self._panics.open
 
-    def _told(self, item: Record | Noise, items: list[Item]) -> None:
-        """The event that a line of the user's own firmware tells of, behind that line."""
+    def _works(self, item: Record | Noise) -> bool:
+        """Does a line of the user's own firmware tell, in the midst of a boot, that this is over?
+
+        Firmware whose own lines are all that it logs says nothing else behind the bootloader.
+        """
+        return self._boots.open and (self._speech.bare or bool(self._speech.tags)) and self._speech.means(item)
+
+    def _told(self, item: Record | Noise, items: list[Item]) -> bool:
+        """The event that a line of the user's own firmware tells of, behind that line. Did it tell of one?"""
         event = self._speech.event_of(item)
         if event is not None:
             items.append(event)
+        return event is not None

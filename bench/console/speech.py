@@ -81,6 +81,11 @@ class Speech:
         matches = (pattern.match(message) for pattern in self.versions)
         return next((values["version"] for values in matches if values is not None), None)
 
+    def means(self, item: Record | Noise) -> bool:
+        """Does a line say anything of what the firmware does: an event, a sign, its version?"""
+        told = (self.event_of(item), self.sign_of(item), self.version_in(item))
+        return any(one is not None for one in told)
+
     def complains(self, record: Record) -> bool:
         """Is it an error that the firmware itself logs? Nothing but a new attempt overcomes one."""
         return record.level == "E" and record.tag in self.tags

@@ -111,3 +111,36 @@ def test_a_boot_whose_version_never_comes_is_told_all_the_same() -> None:
     speech = Speech("tracker_fw", frozenset({"tracker"}), versions=(Pattern.parse("firmware {version} here"),))
     assert boots_of(BOOT, speech) == [None]
     assert boots_of(BOOT + console(["x"] * 100, tag="tracker") + BOOT, speech) == [None, None]
+
+
+QUIET_BOOT = BOOT[: BOOT.index(b"I (70)")]
+"""Of a build whose log level leaves nothing of ESP-IDF's own behind the bootloader."""
+
+
+@pytest.mark.parametrize("tag", ["tracker", ""])
+def test_its_own_line_ends_a_boot_that_nothing_else_ends(tag: str) -> None:
+    version = Pattern.parse("firmware {version} here")
+    speech = Speech("tracker_fw", frozenset({tag} if tag else ()), EVENTS, SIGNS, (version,))
+    reader = ConsoleReader(speech)
+    first = reader.feed(QUIET_BOOT + console(["starting", "firmware 1 here", "ready for orders"], tag=tag))
+    assert [item.app_version for item in first if isinstance(item, Boot)] == ["1"]
+    other = QUIET_BOOT.replace(b"0x10000", b"0x110000") + console(["firmware 2 here", "ready for orders"], tag=tag)
+    second = reader.feed(other)
+    assert [(item.app_version, item.partition_offset) for item in second if isinstance(item, Boot)] == [("2", 0x110000)]
+    assert not [item for item in reader.close() if isinstance(item, Boot)]
+
+
+def test_a_line_that_means_nothing_ends_no_boot() -> None:
+    told = b"I (75) app_init: App version:      7\r\n"
+    items = items_of(QUIET_BOOT + console(["starting"], tag="tracker") + told + console(["x"], tag="tracker"), TAGGED)
+    assert [item.app_version for item in items if isinstance(item, Boot)] == ["7"]
+
+
+def test_a_dialect_with_the_tag_of_the_stock_application_names_its_events_alone() -> None:
+    tag = "advanced_https_ota_example"
+    speech = Speech("tracker_fw", frozenset({tag}), (("ESP_HTTPS_OTA_START", Pattern.parse("OTA started")),), SIGNS)
+    items = items_of(console(["OTA started", "Connected to server"], tag=tag), speech)
+    assert [item.name for item in items if isinstance(item, Event)] == [
+        "ESP_HTTPS_OTA_START",
+        "ESP_HTTPS_OTA_CONNECTED",
+    ]
