@@ -6,10 +6,10 @@ before its first error (v4.4), that error. The lines of the application end it, 
 worth is told by the boots that follow and never by a line of success:
 
 refused
-    The application gave up. Resets afterwards change nothing. The reason is the deciding line: the first error
-    (or the first of a few warnings) of the HTTP client, TLS, image or OTA code after the last sign of progress;
-    without one, the line it gave up with. Also where such an error by the OTA code itself was seen and the
-    line of giving up is missing.
+    The application gave up. Resets afterwards change nothing, unless one boots what it was given up for. The reason is
+    the deciding line: the first error (or the first of a few warnings) of the HTTP client, TLS, image or OTA code after
+    the last sign of progress; without one, the line it gave up with. Also where such an error by the OTA code itself was
+    seen and the line of giving up is missing.
 interrupted
     A reset, a power loss or a panic came while the attempt went on. The reason is the panic, else the ROM's
     ``rst:`` line, else the boot.
@@ -24,8 +24,9 @@ rolled_back
     The new slot booted, and a later boot ran another.
 incomplete
     The console ends first: in the download, before the boot after the switch, in the banner of the new image, or
-    where the new image has panicked or the task watchdog has complained before it came to work or confirmed
-    itself. What became of that device is not in the console, and it would be wrong to call it updated.
+    where the new image has panicked, was reset by a watchdog or for want of power, or the task watchdog has complained
+    before it came to work or confirmed itself. What became of that device is not in the console, and it would be wrong
+    to call it updated.
 none
     No attempt was seen.
 
@@ -273,7 +274,7 @@ class Judge:
         elif last.phase is Phase.SWITCHED:
             # From here on an error is the bootloader's, and says why it does not take the new image.
             last.causes.clear()
-        elif last.phase is Phase.TRIAL and isinstance(what, Panic) and not last.confirmed:
+        elif last.phase is Phase.TRIAL and not last.confirmed and (isinstance(what, Panic) or _by_force(what)):
             last.trouble, last.alive, last.reached = what, False, False
 
     def _boot(self, boot: Boot) -> None:
@@ -288,9 +289,7 @@ class Judge:
     def _interrupting(self, attempt: Ongoing, boot: Boot) -> None:
         """A boot while the attempt went on: what it had not said may still have been done."""
         which = runs_new_slot(attempt, boot)
-        trial = self._trial
-        rolls_back = trial is not None and trial.old is not None and same_image(boot, trial.old) is not False
-        if which is True and not rolls_back:
+        if which is True and not self._rolls_back(boot):
             attempt.phase, attempt.trouble = Phase.SWITCHED, None
         elif attempt.doomed:
             attempt.end(*attempt.refusal(None))
@@ -303,9 +302,16 @@ class Judge:
         else:
             attempt.end("interrupted", in_words(boot), boot.line_no)
 
+    def _rolls_back(self, boot: Boot) -> bool:
+        """May it be the image that ran before the one that is on trial?"""
+        trial = self._trial
+        return trial is not None and trial.old is not None and same_image(boot, trial.old) is not False
+
     def _settle(self, boot: Boot) -> None:
         """Judge by a boot whatever waits for one."""
         last, trial = self._last, self._trial
+        if last is not None and _booted_although_refused(last, boot) and not self._rolls_back(boot):
+            last.phase, last.outcome = Phase.SWITCHED, None  # the boot tells, whatever the application had said
         if last is not None and last.phase is Phase.SWITCHED:
             which = runs_new_slot(last, boot)
             if which is True:
@@ -328,6 +334,20 @@ class Judge:
                 self._end_trial()
             elif trial is last:
                 trial.last_line = boot.line_no
+
+
+def _by_force(line: Noise) -> bool:
+    """Did somebody else than the application end it? The ROM's reasons: TG0WDT_SYS_RST, RTCWDT_BROWN_OUT_RESET ..."""
+    reason = reset_reason(line.text) or ""
+    return "WDT" in reason or "BROWN_OUT" in reason
+
+
+def _booted_although_refused(attempt: Ongoing, boot: Boot) -> bool:
+    """Is it another image, in the slot that the attempt had written to before it was given up?"""
+    if attempt.outcome is None or attempt.outcome.verdict != "refused" or attempt.old is None:
+        return False
+    known = attempt.target is not None or attempt.target_slot is not None
+    return known and runs_new_slot(attempt, boot) is True and same_image(boot, attempt.old) is False
 
 
 def _verifying(attempt: Ongoing, record: Record) -> None:

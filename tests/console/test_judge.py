@@ -12,6 +12,7 @@ from bench.timeline import Timeline
 from tests.console.consoles import ADVANCED, Device, read
 
 SW = "0xc (RTC_SW_CPU_RST)"
+WATCHDOG = "0x7 (TG0WDT_SYS_RST)"
 
 
 def updated() -> Device:
@@ -55,6 +56,14 @@ STORIES: dict[str, tuple[Callable[[], Device], list[str]]] = {
     "refused twice in one boot": (
         lambda: Device().boot("factory", "1").download("ota_0").refuse().download("ota_0").refuse(),
         ["refused", "refused"],
+    ),
+    "refused, and what was refused boots all the same": (
+        lambda: Device().boot("ota_0", "1").download("ota_1").refuse().boot("ota_1", "2", SW),
+        ["updated"],
+    ),
+    "refused, and what ran before boots from the other slot": (
+        lambda: Device().boot("ota_0", "1").download("ota_1").refuse().boot("ota_1", "1", SW),
+        ["refused"],
     ),
     "refused, and the line of giving up is lost": (
         lambda: (
@@ -117,6 +126,20 @@ STORIES: dict[str, tuple[Callable[[], Device], list[str]]] = {
         lambda: (
             Device().boot("ota_0", "1").download("ota_1").switch("ota_1").boot("ota_1", "2", SW).panic()
             .boot("ota_1", "2", SW)
+        ),
+        ["updated"],
+    ),
+    "the new image is reset by a watchdog, again and again": (
+        lambda: (
+            Device().boot("ota_0", "1").download("ota_1").switch("ota_1").boot("ota_1", "2", SW)
+            .boot("ota_1", "2", WATCHDOG).boot("ota_1", "2", WATCHDOG).rom(WATCHDOG)
+        ),
+        ["incomplete"],
+    ),
+    "the new image is reset by a watchdog once, and then runs": (
+        lambda: (
+            Device().boot("ota_0", "1").download("ota_1").switch("ota_1").boot("ota_1", "2", SW)
+            .boot("ota_1", "2", WATCHDOG)
         ),
         ["updated"],
     ),
