@@ -24,6 +24,7 @@ _LINES = {
     "empty lines": b"\n",
     "a line without end": b"x" * 4096,
     "binary": bytes(range(256)),
+    "records without a line": b"\x1b[0;31mE a:",
     "updates": b"I (1) advanced_https_ota_example: OTA started\r\nI (2) app_init: App version:      9\r\n",
 }
 
@@ -46,6 +47,7 @@ def test_a_flood_is_an_error_in_bounded_memory(tmp_path: Path, line: bytes) -> N
             tracemalloc.stop()
         with pytest.raises(BenchError, match="floods its console: more than 262,144 bytes"):
             timeline.wait(happened("never", "comes"), Deadline(20))
+        assert len(timeline) < _LIMIT // 32
         evidence.outcome("passed", cause=None)
         with pytest.raises(BenchError, match="floods its console"):
             evidence.close()
