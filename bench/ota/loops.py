@@ -28,20 +28,23 @@ class BootLoop:
 
 
 def boot_loop(entries: Iterable[Entry]) -> BootLoop | None:
-    """The boot loop in which these entries end, or None. A boot without a panic after it ends a loop."""
+    """The boot loop in which these entries end, or None.
+
+    A boot dies once, however many panics it tells of. One that was followed by the next without a panic ends a loop.
+    """
     running: Entry | None = None
-    died = 0
+    died, dead = 0, False
     cause = ""
-    slot: object = None
     for entry in entries:
         if entry.source != "console":
             continue
         if entry.kind == "boot":
-            if entry.get("slot") != slot:
-                slot, died = entry.get("slot"), 0
-            running = entry
+            if not dead or running is None or entry.get("slot") != running.get("slot"):
+                died = 0
+            running, dead = entry, False
         elif entry.kind == "panic" and running is not None:
-            died += 1
+            died += not dead
+            dead = True
             cause = str(entry.get("reason"))
     if running is None or died < _LEAST:
         return None

@@ -369,7 +369,9 @@ class Ota:
         The version is not known where the image dies before it can tell it.
         """
         while (loop := boot_loop(self._following.attempt())) is None:
-            self._following.next(panicked())
+            came = self._following.next(any_of(panicked(), booted()))
+            if not panicked().matches(came):
+                raise self._following.wrong(panicked(), came, "it should have died first; it was booted again:")
             self.expect_boot(slot=slot, version=version)
         self.timeline.append("bench", "boot_loop", slot=loop.slot, deaths=loop.deaths, cause=loop.cause)
 
