@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.arguments import count, number, text
 from bench.errors import BuildError
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="NAME",
         help="simple_ota, native_ota, advanced_https_ota, pre_encrypted_ota or serial_ota",
     )
-    parser.add_argument("--version", required=True, metavar="V", help="application version, at most 31 bytes")
+    parser.add_argument(
+        "--version", required=True, type=text, metavar="V", help="application version, at most 31 bytes"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the build directory to write")
     parser.add_argument("--ca", type=Path, metavar="PEM", help="CA certificate to trust (default: the bench's own)")
     parser.add_argument(
@@ -55,7 +58,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument(
         "--secure-version",
-        type=int,
+        type=number,
         metavar="N",
         help="secure version of an anti-rollback build (0 where none is given)",
     )
@@ -82,25 +85,28 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_switches(parser: argparse.ArgumentParser) -> None:
-    def switch(option: str, text: str) -> None:
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
+    from bench.images.behaviour import Behaviour
+
+    def switch(option: str, told: str) -> None:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=told)
 
     switch("--rollback", "application rollback (default: by layout)")
     switch("--anti-rollback", "anti-rollback (default: by layout)")
     switch("--version-check", "refuse the running version (default: yes)")
     switch("--secure-version-check", "refuse a lower secure version before the download (default: yes)")
     switch("--partial-download", "download by HTTP ranges")
-    parser.add_argument("--request-size", type=int, metavar="BYTES", help="of one range (default: 16384)")
+    parser.add_argument("--request-size", type=count, metavar="BYTES", help="of one range (default: 16384)")
     switch("--resumption", "go on with a download that was broken off (advanced_https_ota since v5.5)")
     switch("--cert-bundle", "verify by the certificate bundle, which then holds the CA (default: simple_ota only)")
     switch("--bind-interface", "bind to one network interface (simple_ota)")
     parser.add_argument("--log-level", metavar="LEVEL", help="error, warn, info (default) or debug")
     switch("--log-colors", "colours in the log (default: by release)")
+    ways = ", ".join(one for one in Behaviour if one is not Behaviour.SOUND)
+    parser.add_argument("--behaviour", default="", metavar="NAME", help=f"way to fail (default: none): {ways}")
     parser.add_argument(
-        "--behaviour", default="", metavar="NAME", help="way to fail: abort or hang_before_confirm (default: none)"
-    )
-    parser.add_argument(
-        "--defect", metavar="NAME", help="promise to break, as docs/qualification.md names it: any_magic"
+        "--defect",
+        metavar="NAME",
+        help="promise to break, as docs/qualification.md names it: any_magic; a name that is none lists them",
     )
 
 

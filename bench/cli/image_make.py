@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cli.arguments import assignment, number
+from bench.cli.arguments import assignment, number, text
 from bench.cli.outputs import refuse_inputs
 from bench.errors import BenchError, FormatError
 
@@ -24,7 +24,7 @@ __all__ = ["add_makers"]
 def add_makers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommands to `bench image`."""
     derive = _action(actions, "derive", "change fields, size or single bits, and seal again", _derive)
-    derive.add_argument("--version", metavar="V", help="application version")
+    derive.add_argument("--version", type=text, metavar="V", help="application version")
     derive.add_argument("--secure-version", type=number, metavar="N")
     derive.add_argument("--chip", metavar="NAME", help="chip that the header names, e.g. esp32h2")
     field = {"action": "append", "default": [], "type": assignment, "metavar": "FIELD=VALUE"}
@@ -59,10 +59,10 @@ def add_makers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _action(
     actions: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    text: str,
+    told: str,
     make: Callable[[bytes, argparse.Namespace], bytes],
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=text)
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=told)
     parser.add_argument("file", type=Path, metavar="IN")
     parser.add_argument("out", type=Path, metavar="OUT")
 
@@ -112,16 +112,16 @@ def _derive(data: bytes, args: argparse.Namespace) -> bytes:
 def _values(described: object, assignments: list[tuple[str, str]]) -> dict[str, str | int | bytes]:
     """The values in the types that the fields have; unknown fields are left to be refused by name."""
     result: dict[str, str | int | bytes] = {}
-    for name, text in assignments:
+    for name, value in assignments:
         present = getattr(described, name, "")
         try:
             if isinstance(present, bytes):
-                result[name] = bytes.fromhex(text)
+                result[name] = bytes.fromhex(value)
             else:
-                result[name] = int(text, 0) if isinstance(present, int) else text
+                result[name] = int(value, 0) if isinstance(present, int) else value
         except ValueError:
             wanted = "hexadecimal digits" if isinstance(present, bytes) else "a number"
-            raise FormatError(name, 0, repr(text), wanted) from None
+            raise FormatError(name, 0, repr(value), wanted) from None
     return result
 
 

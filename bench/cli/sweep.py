@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.arguments import count, number
+from bench.errors import BenchError
+
 if TYPE_CHECKING:
     from bench.builds import Build
     from bench.server import Authority
@@ -37,15 +40,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("stories", nargs="*", metavar="STORY", help="which lives (default: all)")
     parser.add_argument("--chip", default="esp32s3", choices=("esp32", "esp32c3", "esp32s3"))
     parser.add_argument("--build", type=Path, metavar="DIR", help="sweep this build instead of the story's own")
-    parser.add_argument("--second", type=int, default=200, metavar="N", help="pairs of cuts drawn (default: 200)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the drawing (default: 1)")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default: 2)")
+    parser.add_argument("--second", type=number, default=200, metavar="N", help="pairs of cuts drawn (default: 200)")
+    parser.add_argument("--seed", type=number, default=1, metavar="N", help="of the drawing (default: 1)")
+    parser.add_argument("--jobs", type=count, default=2, metavar="N", help="processes (default: 2)")
     parser.add_argument("--at", metavar="CUT", help="only this cut, e.g. 214:middle or 214:middle+3:before; shows all")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from bench.errors import BenchError, ExpectationFailed
+    from bench.errors import ExpectationFailed
     from bench.server import Authority, default_folder
     from bench.sweep.stories import STORIES, story_named
 
@@ -89,6 +92,9 @@ def _one(sweep: Sweep, at: str) -> int:
     from bench.sweep import parse_cuts
 
     cuts = parse_cuts(at)
+    operations = len(sweep.recording.operations)
+    if cuts[0].operation > operations:
+        raise BenchError(f"--at {at}: this life has {operations} operations, and no such one")
     with sweep.checker() as checker:
         outcome = checker.outcome(*cuts)
         print(bytes(checker.top.console).decode("utf-8", "replace").replace("\r\n", "\n"))

@@ -23,8 +23,11 @@ _BLOCK = 16
 
 _HASH = 32
 
+_LARGEST = 128 << 20
+"""What the largest flash holds that a header can name."""
 
-def with_header(image: Image, **values: int | bytes) -> Image:
+
+def with_header(image: Image, /, **values: int | bytes) -> Image:
     """Other values in fields of `esp_image_header_t`, e.g. ``entry_addr=…, min_chip_rev_full=…``.
 
     Raises:
@@ -36,7 +39,7 @@ def with_header(image: Image, **values: int | bytes) -> Image:
     return replace(image, header=header).seal()
 
 
-def with_app_desc(image: Image, **values: str | int | bytes) -> Image:
+def with_app_desc(image: Image, /, **values: str | int | bytes) -> Image:
     """Other values in fields of `esp_app_desc_t`, e.g. ``time="12:00:00", min_efuse_blk_rev_full=…``.
 
     Raises:
@@ -59,11 +62,13 @@ def padded_to(image: Image, size: int, *, seed: int = 0) -> Image:
         size: in bytes; at least that of the image
 
     Raises:
-        FormatError: too small, no room for one more segment, or something (a signature) trails the image already
+        FormatError: too small or too large, no room for one more segment, or something (a signature) trails it already
     """
     if image.trailing:
         found = f"{len(image.trailing)} bytes behind the image"
         raise FormatError("ESP-IDF image", image.length, found, "none: take the signature off, pad, and sign again")
+    if size > _LARGEST:
+        raise FormatError("ESP-IDF image", 0, f"a size of {size} bytes", f"at most {_LARGEST}, the largest flash")
     rest = (size - (image.length % _BLOCK)) % _BLOCK
     wanted = size - rest
     if wanted < image.length:

@@ -20,9 +20,12 @@ def pack_text(text: str, size: int, field: str) -> bytes:
     """`text` as a NUL-padded C array of `size` bytes.
 
     Raises:
-        FormatError: it is longer than the array, or has a NUL in it
+        FormatError: it is longer than the array, or has a NUL in it, or bytes of a command line that are no UTF-8
     """
-    data = text.encode()
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise FormatError(field, 0, repr(text), "text in UTF-8") from None
     if len(data) > size or b"\0" in data:
         raise FormatError(field, 0, f"{text!r} ({len(data)} bytes)", f"at most {size} bytes and no NUL")
     return data.ljust(size, b"\0")

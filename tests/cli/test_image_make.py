@@ -106,7 +106,11 @@ def test_rekey_replaces_certificate_and_url(folder: Path) -> None:
         (["derive", "--header", "chip_id=x"], "a number"),
         (["derive", "--app-desc", "app_elf_sha256=x"], "hexadecimal"),
         (["derive", "--chip", "z80"], "one of esp32"),
+        (["derive", "--header", "image=1"], "one of segment_count"),
+        (["derive", "--app-desc", "image=1"], "one of version"),
+        (["derive", "--app-desc", "date=\udcff"], "text in UTF-8"),
         (["derive", "--size", "1"], "at most 1"),
+        (["derive", "--size", "0x7fffffff"], "at most 134217728, the largest flash"),
         (["sign", "--key", "missing.pem"], "missing.pem: No such file"),
         (["sign", "--v1", "--key", "rsa.pem", "--key", "rsa.pem"], "one key"),
         (["rekey"], "nothing to replace"),
@@ -135,6 +139,7 @@ def test_what_cannot_be_made_is_refused_in_one_line(
     [
         (["--size", "abc"], "argument --size: 'abc': expected a number, as 4096 or 0x1000"),
         (["--truncate", "-1"], "argument --truncate: '-1': expected a number that is not below 0"),
+        (["--version", "\udcff"], "argument --version: '\\udcff': expected text in UTF-8"),
         (["--header", "chip_id"], "argument --header: 'chip_id': expected FIELD=VALUE"),
     ],
 )
