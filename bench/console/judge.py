@@ -8,8 +8,8 @@ worth is told by the boots that follow and never by a line of success:
 refused
     The application gave up. Resets afterwards change nothing, unless one boots what it was given up for. The reason is
     the deciding line: the first error (or the first of a few warnings) of the HTTP client, TLS, image or OTA code after
-    the last sign of progress; without one, the line it gave up with. Also where such an error by the OTA code itself was
-    seen and the line of giving up is missing.
+    the last sign of progress; without one, the line it gave up with. Also where such an error by the OTA code itself
+    was seen and the line of giving up is missing.
 interrupted
     A reset, a power loss or a panic came while the attempt went on. The reason is the panic, else the ROM's
     ``rst:`` line, else the boot.
