@@ -76,8 +76,7 @@ def with_compiled_url(build: Build, place: Place, url: str, out: Path, *, signin
         ) from None
     if scheme is not None:
         image = sign(image, signing(scheme))
-    copy_build(build, out)
-    (out / build.app_path.relative_to(build.path)).write_bytes(image.to_bytes())
+    copy_build(build, out).write_bytes(image.to_bytes())
     return Build.load(out)
 
 

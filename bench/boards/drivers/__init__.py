@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 
 from bench.boards.board import Board
 from bench.boards.drivers.driver import Attachment, Supply
@@ -17,23 +17,10 @@ from bench.errors import BenchError
 
 __all__ = ["Attachment", "LabgridBoard", "Rfc2217Board", "SerialBoard", "Supply", "VirtualBoard", "attach"]
 
-
-class _LocalBoard(SerialBoard):
-    """A board at a local port, whose supply is on when it is given back."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.supply.leave(error)
-        finally:
-            super().__exit__(kind, error, trace)
-
-
 _DRIVERS: Mapping[str, Callable[[Board], Attachment]] = MappingProxyType(
     {
         "virtual": VirtualBoard,
-        "serial": _LocalBoard,
+        "serial": SerialBoard,
         "rfc2217": Rfc2217Board,
         "labgrid": LabgridBoard,
         "qemu": QemuBoard,
@@ -51,4 +38,4 @@ def attach(board: Board, *, leased: str | None = None) -> Attachment:
     driver = _DRIVERS.get(board.driver)
     if driver is None:
         raise BenchError(f"{board.name}: this version of the bench has no driver {board.driver!r} yet")
-    return _LocalBoard(board, leased=leased) if driver is _LocalBoard else driver(board)
+    return SerialBoard(board, leased=leased) if driver is SerialBoard else driver(board)

@@ -103,8 +103,11 @@ class SerialBoard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._home = None
-        self._claims.close()
+        try:
+            self.supply.leave(error)
+        finally:
+            self._home = None
+            self._claims.close()
 
     def _found(self, deadline: Deadline) -> Port:
         """The board's port: there, free, and with the right chip behind it."""
