@@ -12,8 +12,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import bench
 
 if TYPE_CHECKING:
     from bench.boards.check import Finding
@@ -67,6 +70,20 @@ def _python() -> Iterator[Finding]:
             yield Finding(package, "ok", version(package))
         except PackageNotFoundError:
             yield Finding(package, "broken", "is not installed", f"pip install {package}")
+    yield _fixtures()
+
+
+def _fixtures() -> Finding:
+    """What a conftest.py of another repository asks for is in an installed bench, and not in its source tree."""
+    from bench.boards.check import Finding
+
+    if find_spec("bench.fixtures") is not None:
+        return Finding("bench.fixtures", "ok", "can be imported")
+    source = Path(bench.__file__).resolve().parents[1]
+    told = f"cannot be imported: this bench runs from its source tree, {source}"
+    if Path.cwd().resolve().is_relative_to(source):
+        return Finding("bench.fixtures", "ok", f"{told}; only needed for scenarios of other repositories")
+    return Finding("bench.fixtures", "warning", told, f"pip install {source} (without -e) where these scenarios run")
 
 
 def _folders() -> Iterator[Finding]:
@@ -118,7 +135,7 @@ def _optional() -> Iterator[Finding]:
     wanted = {
         "labgrid-client": "boards of a labgrid coordinator: pip install 'ota-bench[labgrid]' in a venv of its own",
         "uhubctl": "USB hubs that switch power: apt-get install uhubctl",
-        "qemu-system-xtensa": "boards in Espressif's QEMU: docs/labs.md says where it comes from",
+        "qemu-system-xtensa": "boards in Espressif's QEMU: docs/labs.md says how ESP-IDF installs it",
         "idf.py": "bench build: source ESP-IDF's export.sh",
     }
     for tool, use in wanted.items():

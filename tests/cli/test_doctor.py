@@ -54,3 +54,13 @@ def test_a_machine_without_boards_yaml_is_fit_for_models(tmp_path: Path, capsys:
     told = capsys.readouterr().out
     assert "virtual boards only" in told
     assert "the bench can work here" in told
+
+
+def test_where_qemu_comes_from_stands_where_it_is_said_to_stand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _, told = findings(capsys, tmp_path / "none.yaml")
+    assert "docs/labs.md says how ESP-IDF installs it" in told["qemu-system-xtensa"]["told"]
+    page = (Path(__file__).parents[2] / "docs" / "labs.md").read_text("utf-8")
+    assert "idf_tools.py install qemu-xtensa qemu-riscv32" in page

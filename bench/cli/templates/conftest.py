@@ -1,3 +1,3 @@
-"""The bench's fixtures and options, for the scenarios beside this file."""
+"""The bench's fixtures and options, for the scenarios beside this file; `bench doctor` says if they cannot be found."""
 
 pytest_plugins = ["bench.fixtures"]
