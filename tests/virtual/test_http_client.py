@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,6 +230,77 @@ def test_a_redirection_to_another_host_opens_another_connection() -> None:
             assert len(peer.requests) == 1
             assert other.requests[0].startswith(b"GET /new HTTP/1.1\r\nUser-Agent: ESP32 HTTP Client/1.0\r\n")
             assert b"Host: localhost\r\n" in other.requests[0]
+
+
+_REUSE = [("v5.3.1", 1), ("v5.5", 1), ("v6.0", 2), ("v6.0.1", 2), ("v6.0.2", 1)]
+
+
+@pytest.mark.parametrize(("release", "connections"), _REUSE)
+@pytest.mark.parametrize("again", ["Location: /moved", 'WWW-Authenticate: Basic realm="r"'])
+def test_v6_0_opens_a_new_connection_whenever_it_asks_again(again: str, release: str, connections: int) -> None:
+    """esp_http_client_connect of v6.0 and v6.0.1 forgets the state; the old connection stays open meanwhile."""
+    status = "302 Found" if "Location" in again else "401 Unauthorized"
+    open_while_answering: list[int] = []
+    asked: list[socket.socket] = []
+
+    def script(connection: socket.socket, _request: bytes) -> None:
+        open_while_answering.append(sum(not _ended(one) for one in asked if one is not connection))
+        asked.append(connection)
+        connection.sendall(response(b"abc") if asked[1:] else response(b"", again, status=status))
+
+    with serve(script) as peer, live() as life:
+        option = b"CONFIG_ESP_HTTP_CLIENT_ENABLE_BASIC_AUTH=y"
+        running = life.running(firmware(idf_ver=release, embedded=(b"FROM_STDIN", option)))
+        client = HttpClient(running, HttpConfig(peer.url(scheme="http"), Trust(None), timeout_ms=1000))
+        OtaHttp(client, running.log, None, resumes=False).connect()
+        assert client.read(100) == b"abc"
+        client.close()
+        assert (client.status_code, peer.connections) == (200, connections)
+        assert open_while_answering == [0, connections - 1]
+
+
+def _ended(connection: socket.socket) -> bool:
+    """Has the client closed it?"""
+    return connection.fileno() < 0 or bool(select.select([connection], [], [], 0)[0])
+
+
+@pytest.mark.parametrize("release", [release for release, _ in _REUSE if release >= "v6"])
+def test_v6_asks_for_length_and_later_ranges_on_the_connection_that_is_kept(release: str) -> None:
+    """esp_http_client_perform does not connect again where it goes on, nor does _http_connect for a later range."""
+    moved, answer = (
+        response(b"", "Location: /moved", status="302 Found"),
+        response(b"abc", status="206 Partial Content"),
+    )
+    with serve(answering(moved, response(b"", length=9), answer)) as peer, live() as life:
+        running = life.running(firmware(idf_ver=release))
+        client = HttpClient(running, HttpConfig(peer.url(scheme="http"), Trust(None), timeout_ms=1000))
+        http = OtaHttp(client, running.log, 3, resumes=False)
+        assert (http.ask_for_length(), peer.connections) == (9, 1)
+        http.begin(0, 9)
+        for start in (3, 6):
+            assert client.read(3) == b"abc"
+            http.ask_for_more(start, 9 - start)
+        assert client.read(3) == b"abc"
+        client.close()
+        assert (len(peer.requests), peer.connections) == (5, 2)
+
+
+def test_a_later_range_that_is_redirected_to_another_place_is_lost_in_v6() -> None:
+    """_http_connect sends the request though esp_http_client_set_url has closed the connection."""
+    away = response(b"", "Location: http://localhost:1/moved", status="302 Found")
+    with serve(answering(response(b"abc", status="206 Partial Content"), away)) as peer, live() as life:
+        running = life.running(firmware(idf_ver="v6.0.2"))
+        client = HttpClient(running, HttpConfig(peer.url(scheme="http"), Trust(None), timeout_ms=1000))
+        http = OtaHttp(client, running.log, 3, resumes=False)
+        http.begin(0, 9)
+        assert client.read(3) == b"abc"
+        with pytest.raises(EspError):
+            http.ask_for_more(3, 6)
+        assert life.console.lines[-3:] == [
+            "E HTTP_CLIENT: Error write request",
+            "E esp_https_ota: Failed to open HTTP connection: ESP_ERR_HTTP_WRITE_DATA",
+            "E esp_https_ota: Failed to establish HTTP connection",
+        ]
 
 
 def test_redirections_end_after_ten() -> None:

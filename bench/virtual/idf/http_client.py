@@ -131,15 +131,30 @@ class HttpClient:
             EspError: ESP_ERR_HTTP_CONNECT, …_INVALID_TRANSPORT, …_WRITE_DATA, or ESP_FAIL for a request that is
                 too long
         """
+        self._prepare()
         self._connect()
         self._send_request()
 
-    def _connect(self) -> None:
+    def ask_again(self) -> None:
+        """esp_http_client_prepare and esp_http_client_request_send: on the connection that is there, or on none.
+
+        Raises:
+            EspError: ESP_ERR_HTTP_WRITE_DATA, or ESP_FAIL for a request that is too long
+        """
+        self._prepare()
+        self._send_request()
+
+    def _prepare(self) -> None:
+        """esp_http_client_prepare."""
         self._response = Response(self.method == "HEAD", self.defect is Defect.CHUNKS_AS_CONTENT)
         self._process = 0
         self._authorize()
-        if self._state >= _State.CONNECTED:
+
+    def _connect(self) -> None:
+        """esp_http_client_connect: in v6.0 and v6.0.1 also on top of a connection that is there, which stays open."""
+        if self._state >= _State.CONNECTED and not (self._release.at_least(6) and self._release.before(6, 0, 2)):
             return
+        self._state = _State.INIT
         if self._scheme not in _PORTS:
             self._log.error(_TAG, "No transport found")
             raise EspError(EspErr.ESP_ERR_HTTP_INVALID_TRANSPORT)
@@ -357,7 +372,10 @@ class HttpClient:
             EspError: as `open` and `add_auth`; ESP_ERR_HTTP_FETCH_HEADER, …_MAX_REDIRECT
         """
         while True:
-            self.open()
+            self._prepare()
+            if self._state < _State.CONNECTED:
+                self._connect()
+            self._send_request()
             try:
                 self.fetch_headers()
             except EspError as error:

@@ -130,19 +130,20 @@ class OtaHttp:
         return self._client.status_code
 
     def ask_for_more(self, start: int, left: int) -> None:
-        """The next range of a partial download, on a new connection; since v6.0 on the old one where it may be.
+        """The next range of a partial download, on a new connection; since v6.0 on the old one where it may be kept.
 
         Raises:
             EspError: ESP_FAIL, after the line that it failed
         """
         client = self._client
         assert self._max_request is not None
-        if not (self._since_v6 and client.keeps_alive) or self._defect is Defect.CONNECTION_NOT_KEPT:
+        keeps = self._since_v6 and self._defect is not Defect.CONNECTION_NOT_KEPT
+        if not (keeps and client.keeps_alive):
             client.close()
         end = f"{start + self._max_request - 1}" if left > self._max_request else ""
         client.set_header("Range", f"bytes={start}-{end}")
         try:
-            self.connect()
+            self.connect(more=keeps)
             if self._defect is Defect.RANGE_TWICE:
                 client.close()
                 self.connect()
@@ -150,8 +151,11 @@ class OtaHttp:
             self._log.error(_TAG, "Failed to establish HTTP connection")
             raise EspError(EspErr.ESP_FAIL) from error
 
-    def connect(self) -> None:
+    def connect(self, *, more: bool = False) -> None:
         """Ask until the answer is neither a redirection nor a demand for credentials (_http_connect).
+
+        Args:
+            more: a later range, for which a connection that the last answer kept alive is not opened again
 
         Raises:
             EspError: there is no answer, or one that holds no image; the reason is logged
@@ -159,7 +163,10 @@ class OtaHttp:
         client = self._client
         while True:
             try:
-                client.open()
+                if more and client.keeps_alive:
+                    client.ask_again()
+                else:
+                    client.open()
             except EspError as error:
                 self._log.error(_TAG, f"Failed to open HTTP connection: {esp_err_to_name(error.code)}")
                 raise

@@ -82,6 +82,7 @@ class Transport:
         self._tag = "transport_base" if log.release.at_least(5) else "TRANSPORT_BASE"
         self._context: ssl.SSLContext | None = None
         self._socket: socket.socket | None = None
+        self._left: list[socket.socket] = []
         self._pending = b""
         self._at = 0
         self._notified = False
@@ -93,8 +94,10 @@ class Transport:
     # -- connecting
 
     def connect(self, scheme: str, host: str, port: int) -> bool:
-        """esp_transport_connect: False after the lines that say why not."""
-        self.close()
+        """esp_transport_connect: False after the lines that say why not; a connection that is there is not closed."""
+        if self._socket is not None:
+            self._left.append(self._socket)
+        self._forget()
         secure = scheme == "https"
         error = self._connect(secure, host, port)
         if error is None:
@@ -381,10 +384,15 @@ class Transport:
         return self._ended or self._notified
 
     def close(self) -> None:
-        """esp_transport_close."""
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.close()
+        """esp_transport_close; on the host also of what `connect` left open, which a device loses for ever."""
+        for one in (self._socket, *self._left):
+            if one is not None:
+                with suppress(OSError):
+                    one.close()
+        self._left = []
+        self._forget()
+
+    def _forget(self) -> None:
         self._socket = None
         self._pending, self._at = b"", 0
         self._notified = self._ended = self._again = False
