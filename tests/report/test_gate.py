@@ -394,7 +394,12 @@ DAMAGE = {
     "attempts": ("attempts.jsonl", '{"id": "x"'),
     "attempts that are none": ("attempts.jsonl", "[1]\n"),
     "attempts without an outcome": ("attempts.jsonl", '{"id": "x", "outcome": "fine"}\n'),
+    "attempts of no name": ("attempts.jsonl", '{"id": [], "outcome": "passed"}\n'),
+    "an outcome that is a list": ("attempts.jsonl", '{"id": "x", "outcome": []}\n'),
+    "a deep outcome": ("attempts.jsonl", '{"id": "x", "outcome": ' + "[" * 800 + "]" * 800 + "}\n"),
     "lost": ("lost.jsonl", "nonsense"),
+    "no board was lost": ("lost.jsonl", '{"cause": "gone"}\n'),
+    "lost for a deep cause": ("lost.jsonl", '{"board": "x", "cause": ' + "[" * 800 + "]" * 800 + "}\n"),
     "uncollected": ("uncollected.jsonl", "nonsense"),
     "run": ("run.json", "{"),
     "plan": ("plan.json", "{"),
@@ -404,7 +409,16 @@ DAMAGE = {
         "plan.json",
         '{"boards": {}, "pools": {}, "families": 1, "partial": [], "scenarios": []}',
     ),
+    "families that are none": (
+        "plan.json",
+        '{"boards": {}, "pools": {}, "families": [1, 2], "partial": [], "scenarios": []}',
+    ),
+    "parts that are none": (
+        "plan.json",
+        '{"boards": {}, "pools": {}, "families": [], "partial": [[1]], "scenarios": []}',
+    ),
     "no plan": ("plan.json", None),
+    "a deep run": ("run.json", '{"started": ' + "[" * 800 + "]" * 800 + "}"),
 }
 
 

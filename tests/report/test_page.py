@@ -225,6 +225,46 @@ def test_damaged_evidence_is_told_and_never_stops_the_page(tmp_path: Path) -> No
     assert any("Loaded app" in row for row in unpacked(text)["no_console"]["rows"]), "the timeline has the lines too"
 
 
+def nested(deep: int) -> str:
+    """A JSON object with as many within it."""
+    return '{"a": ' * deep + "1" + "}" * deep
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "data", "lost"),
+    [
+        ("console", "record", '{"line_no": 1, "level": [], "message": {}, "tag": 7}', False),
+        ("console", "noise", '{"line_no": 1, "level": {}}', False),
+        ("server", "odd", '{"a": []}', False),
+        ("server", "odd", nested(40), False),
+        ("server", "odd", nested(900), True),
+        ("server", "fault", '{"fault": ' + "[" * 900 + "]" * 900 + "}", True),
+        ("bench", "finding", '{"text": ' + nested(400) + "}", True),
+    ],
+)
+def test_an_entry_of_odd_data_never_stops_the_page(
+    tmp_path: Path, source: str, kind: str, data: str, lost: bool
+) -> None:
+    with scenario(tmp_path, "odd") as told:
+        told.boots("1", "10000")
+        told.ends("passed")
+    with (told.folder / "timeline.jsonl").open("a") as file:
+        file.write(f'{{"index": 99, "at": 1.0, "source": "{source}", "kind": "{kind}", "data": {data}}}\n')
+    shown = unpacked(page(tmp_path))["odd"]
+    assert any("1 lines are damaged" in one for one in shown["damage"]) is lost
+    assert any("odd a={a: {" in row for row in shown["rows"]) is (data == nested(40))
+    assert any("Loaded app" in row for row in shown["rows"])
+
+
+@pytest.mark.parametrize("file", ["outcome.json", "images.json", "run.json"])
+def test_what_is_nested_without_sense_is_told(tmp_path: Path, file: str) -> None:
+    with scenario(tmp_path, "deep") as told:
+        told.ends("passed")
+    place = tmp_path if file == "run.json" else told.folder
+    (place / file).write_text('{"outcome": "passed", "expectation": ' + nested(400) + "}")
+    assert f"{file} is damaged: it is nested more than 50 deep" in page(tmp_path) + str(unpacked(page(tmp_path)))
+
+
 @pytest.mark.parametrize("at", ["NaN", "1e999", "-1", "true", '"soon"', "1e10"])
 def test_an_entry_without_a_time_is_none(tmp_path: Path, at: str) -> None:
     with scenario(tmp_path, "timeless") as told:

@@ -119,6 +119,7 @@ def _plan(path: Path) -> dict[str, Any]:
         plan = json.loads(path.read_text(encoding="utf-8"))
         boards, pools = plan["boards"], plan["pools"]
         sound = all(isinstance(plan[name], list) for name in ("families", "partial", "scenarios"))
+        sound = sound and all(isinstance(name, str) for name in [*plan["families"], *plan["partial"]])
         texts, marks = ("id", "name", "family", "pool"), "marks"
         for one in plan["scenarios"]:
             sound = sound and all(isinstance(one[name], str) for name in texts)
@@ -136,29 +137,32 @@ def _plan(path: Path) -> dict[str, Any]:
 def _attempts(path: Path) -> dict[str, list[str]]:
     """How each attempt at each scenario ended, in their order."""
     found = defaultdict[str, list[str]](list)
-    for told in _lines(path):
-        if told["outcome"] not in _WORST:
-            raise BenchError(f"{path}: {str(told['outcome'])[:40]!r} is no outcome; {_AGAIN}")
-        found[told["id"]].append(told["outcome"])
+    for told in _lines(path, "id"):
+        outcome = told["outcome"]
+        if outcome not in _WORST:
+            said = repr(outcome[:40]) if isinstance(outcome, str) else f"a {type(outcome).__name__}"
+            raise BenchError(f"{path}: {said} is no outcome; {_AGAIN}")
+        found[told["id"]].append(outcome)
     return found
 
 
 def _causes(path: Path, subject: str) -> dict[str, str]:
     """The first cause that is told of each subject."""
     found: dict[str, str] = {}
-    for told in _lines(path):
-        found.setdefault(str(told.get(subject)), str(told.get("cause")))
+    for told in _lines(path, subject, "cause"):
+        found.setdefault(told[subject], told["cause"])
     return dict(sorted(found.items()))
 
 
-def _lines(path: Path) -> list[Mapping[str, Any]]:
+def _lines(path: Path, *texts: str) -> list[Mapping[str, Any]]:
+    """The records of a file, of which each has these texts."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         told = [json.loads(line) for line in lines]
     except (OSError, ValueError, RecursionError) as error:
         raise BenchError(f"{path} is damaged: {error}; {_AGAIN}") from None
-    wrong = next((one for one in told if not isinstance(one, dict)), None)
-    if wrong is not None or (path.name == ATTEMPTS and not all({"id", "outcome"} <= set(one) for one in told)):
+    sound = all(isinstance(one, dict) and all(isinstance(one.get(name), str) for name in texts) for one in told)
+    if not sound or (path.name == ATTEMPTS and not all("outcome" in one for one in told)):
         raise BenchError(f"{path} is damaged: a line is no record; {_AGAIN}")
     return told
 

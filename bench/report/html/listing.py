@@ -97,8 +97,8 @@ def _what_is_known(
         if isinstance(number, int) and entry.kind in ("record", "noise"):
             newest = max(newest, number)
             level = entry.data.get("level")
-            if level in _LEVELS:
-                levels.setdefault(number, str(level))
+            if isinstance(level, str) and level in _LEVELS:
+                levels.setdefault(number, level)
             if level in ("E", "W") and decode is not None:
                 message = entry.data.get("message")
                 cause = decode(message) if isinstance(message, str) else None

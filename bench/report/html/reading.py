@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -27,6 +27,9 @@ _LONGEST_RUN = 1e9
 _MOST_BYTES = 64 << 20
 """Of one file; what is longer is read up to here."""
 
+_DEEPEST = 50
+"""Lists and objects within one another: nothing that the bench writes has more, and whoever shows it calls itself for
+each of them."""
 
 _FIELDS = itemgetter("index", "at", "source", "kind", "data")
 _SECONDS = (float, int)
@@ -166,6 +169,9 @@ def _all_at_once(lines: Sequence[str]) -> list[Entry] | None:
         told = json.loads(f"[{','.join(lines)}]")
     except (ValueError, RecursionError):
         return None
+    for line, one in zip(lines, told, strict=False):
+        if line.count("[") + line.count("{") > _DEEPEST and _is_deep(one):
+            return None
     found = [entry for one in told if (entry := _entry(one)) is not None]
     return found if len(found) == len(told) == len(lines) else None
 
@@ -205,10 +211,30 @@ def _json(path: Path, damage: list[str]) -> object:
     if data is None:
         return None
     try:
-        return json.loads(data)
+        told = json.loads(data)
     except (ValueError, RecursionError) as error:
         damage.append(f"{path.name} is damaged: {error}")
         return None
+    if _is_deep(told):
+        damage.append(f"{path.name} is damaged: it is nested more than {_DEEPEST} deep")
+        return None
+    return told
+
+
+def _is_deep(told: object) -> bool:
+    """Is it nested deeper than anything that the bench writes?"""
+    level = [told]
+    for _ in range(_DEEPEST):
+        level = [inner for one in level for inner in _inner(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(told: object) -> Iterable[object]:
+    if isinstance(told, dict):
+        return told.values()
+    return told if isinstance(told, list) else ()
 
 
 def _bytes(path: Path, damage: list[str]) -> bytes | None:

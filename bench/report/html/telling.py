@@ -13,6 +13,9 @@ __all__ = ["LONGEST", "STATES", "clean", "key", "short_event", "state_name", "te
 LONGEST = 2000
 """Characters of one line before it is cut."""
 
+_DEEPEST = 8
+"""Records within records that are told."""
+
 STATES: Mapping[int, str] = MappingProxyType(
     {0: "new", 1: "pending verify", 2: "valid", 3: "invalid", 4: "aborted", 0xFFFF_FFFF: "undefined"}
 )
@@ -63,9 +66,11 @@ def _plainly(entry: Entry) -> str:
     return f"{entry.kind} {told}".rstrip()
 
 
-def _value(value: Value) -> str:
+def _value(value: Value, within: int = 0) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_value(item)}" for name, item in value.items()) + "}"
+        if within == _DEEPEST:
+            return "{…}"
+        return "{" + ", ".join(f"{name}: {_value(item, within + 1)}" for name, item in value.items()) + "}"
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
