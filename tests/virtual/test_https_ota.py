@@ -136,6 +136,38 @@ def test_chip_revisions_are_looked_at_since_v5_5(revision: int) -> None:
     updating(answering(response(new)), then, old=old)
 
 
+@pytest.mark.parametrize(
+    ("burnt", "least", "most", "refusal"),
+    [
+        ((), 7, 0, "Required >= v0.7, found v0.3."),
+        (("WAFER_VERSION_MINOR",), 7, 0, None),
+        ((), 0, 5, None),
+        (("WAFER_VERSION_MINOR",), 0, 5, "Required <= v0.5, found v0.7."),
+        (("WAFER_VERSION_MINOR", "DISABLE_WAFER_VERSION_MAJOR"), 0, 5, None),
+        (("DISABLE_WAFER_VERSION_MAJOR",), 7, 0, "Required >= v0.7, found v0.3."),
+    ],
+)
+def test_the_revision_is_that_of_the_efuses(burnt: tuple[str, ...], least: int, most: int, refusal: str | None) -> None:
+    """A later chip than the one that the model's table describes, and one whose later revisions do no harm."""
+    values = {"WAFER_VERSION_MINOR": 7, "DISABLE_WAFER_VERSION_MAJOR": 1}
+    new = firmware("2").with_min_chip_rev_full(least).with_max_chip_rev_full(most).to_bytes()
+    literals = (b"ESP_HTTPS_OTA_VERIFY_CHIP_REVISION", b"chip revision check failed. Required >= v%d.%d, found v%d.%d.")
+
+    def then(life: Life, update: Update) -> None:
+        efuse = life.machine.efuse
+        for name in burnt:
+            efuse.put(efuse.blocks.burnt(name, values[name]).to_bytes())
+        if refusal is None:
+            update.perform()
+            return
+        with pytest.raises(EspError) as failed:
+            update.perform()
+        assert failed.value.code == EspErr.ESP_ERR_INVALID_VERSION
+        assert life.console.lines[-1] == f"E boot_comm: chip revision check failed. {refusal}"
+
+    updating(answering(response(new)), then, old=firmware(idf_ver="v5.5", embedded=literals))
+
+
 def test_an_unconfirmed_image_cannot_be_updated() -> None:
     """The refusal comes late: after connecting and reading the header, before anything is written."""
     pending = OtaData.erased().with_entry(0, SelectEntry.for_seq(1, OtaImgState.PENDING_VERIFY))

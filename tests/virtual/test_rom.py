@@ -134,6 +134,9 @@ def test_security_info() -> None:
             _, data = host.ask(0x14)
             assert struct.unpack("<IB7BII", data[:20])[9] == chip_id
             assert data[20:] == OK_ROM
+            efuse = host.machine.efuse
+            efuse.put(efuse.blocks.burnt("WAFER_VERSION_MINOR", 7).to_bytes())
+            assert struct.unpack("<IB7BII", host.ask(0x14)[1][:20])[10] == 7
     with download_mode("esp32") as host:
         assert host.ask(0x14)[1] == b"\x01\x05\x00\x00"
 

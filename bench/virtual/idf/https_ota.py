@@ -158,11 +158,14 @@ class HttpsOta:
         if not any(map(self._log.has, _KNOWS_REVISIONS)):
             return
         self._post(OtaEvent.VERIFY_CHIP_REVISION, header.min_chip_rev_full)
-        found, lowest, highest = self._running.machine.chip.revision, header.min_chip_rev_full, header.max_chip_rev_full
-        required = None
+        # bootloader_common_check_chip_revision_validity of bootloader_common_loader.c
+        machine, blocks = self._running.machine, self._running.machine.efuse.blocks
+        found, lowest, highest = blocks.chip_revision, header.min_chip_rev_full, header.max_chip_rev_full
+        ignored = machine.chip.name != "esp32" and blocks.get("DISABLE_WAFER_VERSION_MAJOR")
+        trusting, required = self._defect is Defect.TRUST_EARLIER_REVISION, None
         if found < lowest and self._defect is not Defect.TRUST_LATER_REVISION:
             required = f">= {revision_text(lowest)}"
-        elif highest not in (0, 0xFFFF) and found > highest and self._defect is not Defect.TRUST_EARLIER_REVISION:
+        elif highest not in (0, 0xFFFF) and found > highest and not ignored and not trusting:
             required = f"<= {revision_text(highest)}"
         if required is not None:
             message = f"chip revision check failed. Required {required}, found {revision_text(found)}."

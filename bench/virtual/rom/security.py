@@ -32,5 +32,5 @@ def security_info(machine: Machine) -> bytes:
         value = fuses >> bit & (1 << width) - 1
         flags |= (value.bit_count() & 1) << flag
     purposes = [fuses >> 88 + 4 * key & 0xF for key in range(6)]
-    eco = machine.chip.revision % 100
+    eco = machine.efuse.blocks.chip_revision % 100
     return struct.pack("<IB7BII", flags, fuses >> 82 & 7, *purposes, 0, machine.chip.chip_id, eco)
