@@ -1,8 +1,9 @@
 """One board, one server, one timeline: the verbs of a scenario.
 
 Success is never believed from one line. `expect_updated` wants the switch of the boot partition, then a boot from
-the other slot, then the new version; `expect_refused` wants the deciding line, then after a reset the old slot and
-the old version, with the running slot and its otadata entries unchanged byte for byte.
+the other slot, then the new version, confirmed where the firmware has rollback; `expect_refused` wants the deciding
+line, then after a reset the old slot and the old version, with the running slot and its otadata entries unchanged byte
+for byte.
 """
 
 from __future__ import annotations

@@ -18,10 +18,14 @@ EXHIBITS = (
         {"after the cut version": (f"{_SWEEP}[update]", f"{_SWEEP}[plain]")},
     ),
     mixed(
-        "never confirms, and loses its power",
-        "the application never confirms itself, so that the next power-on takes a good update back",
+        "does not erase, and loses its power",
+        "the application does not erase before it writes, so that what a download left behind spoils the next",
         "After a power cut the next update succeeds.",
-        application(defect=Defect.NEVER_CONFIRMS),
-        {"runs after the cut, none of": ("test_power_sweep::test_no_power_cut_in_time_leaves_the_board_dead",)},
+        application(defect=Defect.FORGET_TO_ERASE),
+        {
+            "UPDATE_BOOT_PARTITION(slot=ota_0)   <- here": (
+                "test_power_sweep::test_no_power_cut_in_time_leaves_the_board_dead",
+            )
+        },
     ),
 )
