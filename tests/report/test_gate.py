@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import tracemalloc
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -472,3 +474,23 @@ waive:
     assert first.lines() == second.lines()
     assert sum(first.counts.values()) == len(runs)
     assert first.day == DAY
+
+
+def test_a_long_console_is_no_damage(tmp_path: Path) -> None:
+    """That of a soak is more than a page shows."""
+    run = made(tmp_path / "run", [Did("test_one")])
+    os.truncate(run / "desk/update.test_one/console.raw", (64 << 20) + 1)
+    assert [trial.outcome for trial in read_run(run).trials] == ["passed"]
+
+
+def test_what_was_said_and_seen_is_not_held_for_a_verdict(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", [Did(f"test_{number}") for number in range(8)])
+    entry = '{"index": 0, "at": 1.0, "source": "console", "kind": "noise", "data": {"text": "' + "x" * 100 + '"}}\n'
+    for number in range(8):
+        (run / f"desk/update.test_{number}/timeline.jsonl").write_text(entry * 5000)
+    tracemalloc.start()
+    try:
+        assert len(read_run(run).trials) == 8
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(entry) * 5000 * 8 // 2
+    finally:
+        tracemalloc.stop()

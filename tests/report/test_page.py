@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bench.console.causes import explain
 from bench.errors import BenchError
-from bench.report.html import write_report
+from bench.report.html import reading, write_report
 from bench.report.html.listing import MOST, listing
 from bench.report.html.telling import clean
 from bench.timeline import Timeline
@@ -54,6 +54,19 @@ def ended(run: Path, name: str, outcome: str, cause: str | None = None, board: s
     with scenario(run, name, board) as told:
         told.boots("1", "10000")
         told.ends(outcome, cause, **facts)
+
+
+def test_what_is_too_long_for_a_page_is_left_out_and_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended(tmp_path, "one", "passed")
+    monkeypatch.setattr(reading, "_MOST_BYTES", 1 << 10)
+    (case,) = reading.cases(tmp_path)
+    assert case.damage == ()
+    assert [sentence.split(" ")[0] for sentence in case.left_out] == ["timeline.jsonl"]
+    assert len(case.entries) >= 3
+    assert case.left_out[0] in unpacked(page(tmp_path))["one"]["damage"]
+    monkeypatch.setattr(reading, "_MOST_BYTES", 16)
+    (case,) = reading.cases(tmp_path)
+    assert [sentence.split(" ")[0] for sentence in case.damage] == ["outcome.json", "images.json"]
 
 
 def test_the_verdict_says_how_the_run_went(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,8 @@ def _evidence(folder: Path, known: Iterable[str]) -> dict[str, list[Case]]:
             raise BenchError(f"{folder}: the evidence {where} is damaged: {case.damage[0]}; {_AGAIN}")
         if case.text("scenario") not in known:
             raise BenchError(f"{folder}: {where} is evidence of a scenario that {PLAN} does not know; {_AGAIN}")
-        found[case.text("scenario")].append(case)
+        # Of what it said and saw nothing is judged here; of a whole run that would fill the memory.
+        found[case.text("scenario")].append(replace(case, entries=(), console=None, images=()))
     for several in found.values():
         several.sort(key=lambda case: (case.text("started"), case.board, case.name))
     return found

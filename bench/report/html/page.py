@@ -106,7 +106,7 @@ def _row(case: Case, beside: Path, decode: Decode | None) -> _Row:
         "cause": why.cause,
         "device": why.device,
         "scenario": clean(case.text("scenario")),
-        "damage": list(map(clean, case.damage)),
+        "damage": list(map(clean, (*case.damage, *case.left_out))),
         "facts": _facts(case),
         "files": _files(case, beside),
         "images": [

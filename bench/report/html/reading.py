@@ -45,6 +45,7 @@ class Case:
         told: `outcome.json`, empty where there is none
         console: the bytes of the console; None where they are missing
         damage: what is wrong with the evidence, one sentence each
+        left_out: what is sound, and more than a page can hold, one sentence each
         files: names of what lies in the folder
     """
 
@@ -57,6 +58,7 @@ class Case:
     console: bytes | None = None
     images: tuple[Mapping[str, object], ...] = ()
     damage: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     files: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
@@ -133,17 +135,22 @@ def _case(board: str, folder: Path, files: frozenset[str]) -> Case:
         if problem or outcome == "unknown":
             damage.append(problem or f"outcome.json does not tell an outcome: {str(named)[:80]}")
     ran = outcome != "skipped" and told.get("evidence") is not False
-    entries = tuple(_entries(folder / "timeline.jsonl", damage)) if ran else ()
-    console = _bytes(folder / "console.raw", damage) if ran else None
+    left_out: list[str] = []
+    entries = tuple(_entries(folder / "timeline.jsonl", damage, left_out)) if ran else ()
+    console = _shown(folder / "console.raw", damage, left_out) if ran else None
     images = tuple(_images(folder / "images.json", damage)) if ran else ()
-    return Case(board, folder.name, folder, outcome, told, entries, console, images, tuple(damage), files)
+    sentences = tuple(damage), tuple(left_out)
+    return Case(board, folder.name, folder, outcome, told, entries, console, images, *sentences, files)
 
 
-def _entries(path: Path, damage: list[str]) -> Iterator[Entry]:
+def _entries(path: Path, damage: list[str], left_out: list[str]) -> Iterator[Entry]:
     """The entries of a timeline, but for lines that are none: those are counted."""
-    data = _bytes(path, damage)
+    before = len(left_out)
+    data = _shown(path, damage, left_out)
     if data is None:
         return
+    if len(left_out) > before:  # its last line is only begun
+        data = data[: data.rfind(b"\n") + 1]
     lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
     found = _all_at_once(lines)
     if found is not None:
@@ -237,16 +244,22 @@ def _inner(told: object) -> Iterable[object]:
     return told if isinstance(told, list) else ()
 
 
+def _shown(path: Path, damage: list[str], left_out: list[str]) -> bytes | None:
+    """As much of a file as a page holds."""
+    data = _bytes(path, damage)
+    if data is None or len(data) <= _MOST_BYTES:
+        return data
+    left_out.append(f"{path.name} is larger than {_MOST_BYTES >> 20} MiB: what lies behind that is left out")
+    return data[:_MOST_BYTES]
+
+
 def _bytes(path: Path, damage: list[str]) -> bytes | None:
+    """A file; of one that is longer than a page holds a byte more than that."""
     try:
         with path.open("rb") as file:
-            data = file.read(min(os.fstat(file.fileno()).st_size, _MOST_BYTES) + 1)
+            return file.read(min(os.fstat(file.fileno()).st_size, _MOST_BYTES) + 1)
     except FileNotFoundError:
         damage.append(f"{path.name} is missing")
-        return None
     except OSError as error:
         damage.append(f"{path.name} cannot be read: {error.strerror or error}")
-        return None
-    if len(data) > _MOST_BYTES:
-        damage.append(f"{path.name} is larger than {_MOST_BYTES >> 20} MiB: what lies behind that is left out")
-    return data[:_MOST_BYTES]
+    return None
