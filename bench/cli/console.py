@@ -6,7 +6,7 @@ as `bench.console.as_json` describes them, and the last one is the summary. Eith
 memory. Exit code 0 whatever the verdict; 2 for a file that cannot be read.
 
 `live` shows the console of a board as it comes, coloured by level, with boots, events and panics marked; what is typed
-goes to the board, Ctrl-C ends it.
+goes to the board, Ctrl-C ends it. Where nobody can type, with a stdin that has ended, it goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, BinaryIO
 
 from bench.errors import BenchError
@@ -63,19 +64,27 @@ def _live(args: argparse.Namespace) -> int:
     with at_hand(args.board, args.boards_file, purpose="bench console live") as attachment, ExitStack() as stack:
         raw = stack.enter_context(open(args.raw, "ab", buffering=0)) if args.raw else None
         screen = Screen(sys.stdout.write, colour=colour)
+        endings: SimpleQueue[Exception] = SimpleQueue()
 
         def feed(data: bytes) -> None:
-            if raw is not None:
-                raw.write(data)
-            screen.feed(data)
-            sys.stdout.flush()
+            try:
+                if raw is not None:
+                    raw.write(data)
+                screen.feed(data)
+                sys.stdout.flush()
+            except OSError as error:
+                endings.put(error)  # before the console calls it the loss of the board
+                raise
 
-        port = stack.enter_context(console_of(attachment, feed))
+        port = stack.enter_context(console_of(attachment, feed, lost=endings.put))
         if args.reset:
             port.reset()
         try:
             for data in typed(sys.stdin.buffer):
                 port.write(data)
+            if not sys.stdin.isatty():
+                # Nobody types, in CI say: it records until it is interrupted, or nothing more can come.
+                raise endings.get()
         finally:
             screen.close()
     return 0

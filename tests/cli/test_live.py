@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -47,32 +49,62 @@ def test_what_a_device_prints_cannot_touch_the_terminal() -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "".join(shown))
 
 
-def test_a_board_is_watched_and_typed_to(tmp_path: Path) -> None:
+@contextmanager
+def watched(folder: Path, stdin: int) -> Iterator[tuple[VirtualBoard, subprocess.Popen[str], queue.Queue[str]]]:
+    """`bench console live` of a board that is reset first; the lines that it says."""
     spec = VirtualBuild(chip="esp32s3", app="advanced_https_ota", version="7", ca_pem=Authority.throwaway().ca_pem)
-    write_build(spec, tmp_path / "build")
-    environment = {**os.environ, "OTA_BENCH_LEASES": str(tmp_path / "leases")}
+    write_build(spec, folder / "build")
+    environment = {**os.environ, "OTA_BENCH_LEASES": str(folder / "leases")}
     with VirtualBoard(Board("model", "esp32s3", "virtual")) as board:
-        flash(board, Build.load(tmp_path / "build"))
+        flash(board, Build.load(folder / "build"))
         code = "import sys; from bench.cli import main; sys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-c", code, "console", "live", board.url, "--reset", "--raw", str(tmp_path / "raw")]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        ) as live:
-            assert live.stdin is not None
+        command = [sys.executable, "-c", code, "console", "live", board.url, "--reset", "--raw", str(folder / "raw")]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, text=True, env=environment) as live:
             assert live.stdout is not None
             lines: queue.Queue[str] = queue.Queue()
-            out = live.stdout
-            reader = threading.Thread(target=_pump, args=(out, lines))
+            reader = threading.Thread(target=_pump, args=(live.stdout, lines))
             reader.start()
-            _until(lines, ">>> boot: ")
-            _until(lines, "Starting Advanced OTA example")
-            live.stdin.write("https://127.0.0.1:1/none.bin\n")
-            live.stdin.flush()
-            _until(lines, "ESP_HTTPS_OTA_START")
-            live.send_signal(signal.SIGINT)
-            assert live.wait(30) == 130
-            reader.join(10)
+            try:
+                yield board, live, lines
+            finally:
+                live.kill()
+                reader.join(10)
+
+
+def test_a_board_is_watched_and_typed_to(tmp_path: Path) -> None:
+    with watched(tmp_path, subprocess.PIPE) as (_, live, lines):
+        assert live.stdin is not None
+        _until(lines, ">>> boot: ")
+        _until(lines, "Starting Advanced OTA example")
+        live.stdin.write("https://127.0.0.1:1/none.bin\n")
+        live.stdin.flush()
+        _until(lines, "ESP_HTTPS_OTA_START")
+        live.send_signal(signal.SIGINT)
+        assert live.wait(30) == 130
     assert b"App version:      7" in (tmp_path / "raw").read_bytes()
+
+
+def test_a_board_is_recorded_where_nobody_can_type(tmp_path: Path) -> None:
+    """As in CI, where stdin is /dev/null."""
+    with watched(tmp_path, subprocess.DEVNULL) as (board, live, lines):
+        _until(lines, "Starting Advanced OTA example")
+        assert live.poll() is None
+        board.power(False)
+        board.power(True)
+        _until(lines, "Starting Advanced OTA example")
+        live.send_signal(signal.SIGINT)
+        assert live.wait(30) == 130
+    assert (tmp_path / "raw").read_bytes().count(b"App version:      7") == 2
+
+
+def test_a_record_ends_when_the_board_is_lost(tmp_path: Path) -> None:
+    with watched(tmp_path, subprocess.DEVNULL) as (board, live, lines):
+        _until(lines, "Starting Advanced OTA example")
+        assert live.stderr is not None
+        board.__exit__(None, None, None)
+        assert live.wait(30) == 2
+        assert live.stderr.read().startswith("bench: the port ")
 
 
 def _pump(stream: IO[str], lines: queue.Queue[str]) -> None:
