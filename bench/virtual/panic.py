@@ -10,17 +10,29 @@ Before the application has set its own exception vectors, the ROM's are in force
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NoReturn
 
 from bench.images import Image
+from bench.virtual.idf.err import esp_err_to_name
 from bench.virtual.loops import crash_reset
 from bench.virtual.machine import Machine
 from bench.virtual.memory_map import MEMORY_MAPS
 from bench.virtual.resets import ResetReason
 from bench.virtual.running import Running
 
-__all__ = ["abort", "assert_failed", "first_instruction", "illegal_instruction", "interrupt_watchdog", "registers"]
+__all__ = [
+    "abort",
+    "assert_failed",
+    "error_check_failed",
+    "first_instruction",
+    "illegal_instruction",
+    "interrupt_watchdog",
+    "load_prohibited",
+    "registers",
+]
 
 _RISCV_REGISTERS = (
     "MEPC", "RA", "SP", "GP", "TP", "T0", "T1", "T2", "S0/FP", "S1", "A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7",
@@ -34,8 +46,10 @@ _XTENSA_REGISTERS = (
 _STACK_BYTES = 1024
 _STACK_USED_WORDS = 40
 _UNUSED_STACK = 0xA5A5A5A5  # tskSTACK_FILL_BYTE
-_STORE_FAULT, _ILLEGAL_INSTRUCTION = 7, 2  # RISC-V mcause
+_STORE_FAULT, _LOAD_FAULT, _ILLEGAL_INSTRUCTION = 7, 5, 2  # RISC-V mcause
+_LOAD_PROHIBITED = 28  # Xtensa EXCCAUSE
 _REBOOT_MS = 20
+_NO_FAULT: Mapping[str, int] = MappingProxyType({})
 
 
 def abort(running: Running, *, core: int = 0) -> NoReturn:
@@ -52,6 +66,27 @@ def assert_failed(running: Running, where: str, expression: str, *, core: int = 
         expression: as C spells it
     """
     _die(running, f"assert failed: {where} ({expression})", _Cpu(running.image), core, reason=None)
+
+
+def error_check_failed(running: Running, code: int, place: str, expression: str, *, core: int = 0) -> NoReturn:
+    """ESP_ERROR_CHECK (_esp_error_check_failed of esp_system/esp_err.c): says what failed where, and aborts.
+
+    Args:
+        place: file and line, e.g. ``'"./main/native_ota_example.c" line 326'``, in app_main
+        expression: as C spells it
+    """
+    where = f"file: {place}\nfunc: app_main\nexpression: {expression}\n"
+    call = _Cpu(running.image).call_site
+    running.log.raw(f"ESP_ERROR_CHECK failed: esp_err_t 0x{code:x} ({esp_err_to_name(code)}) at 0x{call:08x}\n{where}")
+    abort(running, core=core)
+
+
+def load_prohibited(running: Running, address: int, *, core: int = 0) -> NoReturn:
+    """A read where there is no memory, through a pointer that is NULL: Guru Meditation Error."""
+    riscv = running.machine.chip.arch == "riscv"
+    fault = {"MCAUSE": _LOAD_FAULT, "MTVAL": address, "EXCCAUSE": _LOAD_PROHIBITED, "EXCVADDR": address}
+    reason = "Load access fault" if riscv else "LoadProhibited"
+    _die(running, "", _Cpu(running.image), core, reason=reason, fault=fault)
 
 
 def illegal_instruction(running: Running, *, core: int = 0) -> NoReturn:
@@ -111,7 +146,14 @@ def first_instruction(machine: Machine, image: Image, wdt_ms: int) -> NoReturn:
 
 
 def _die(
-    running: Running, details: str, cpu: _Cpu, core: int, *, reason: str | None, unhandled: bool = True
+    running: Running,
+    details: str,
+    cpu: _Cpu,
+    core: int,
+    *,
+    reason: str | None,
+    unhandled: bool = True,
+    fault: Mapping[str, int] = _NO_FAULT,
 ) -> NoReturn:
     machine, image = running.machine, running.image
     lines = ["\n"]
@@ -121,12 +163,13 @@ def _die(
     lines.append(f"{details}\n")
     if machine.chip.arch == "riscv":
         cause = _STORE_FAULT if reason is None else _ILLEGAL_INSTRUCTION
-        registers = cpu.riscv(cpu.call_site if reason else cpu.panic_site, cause)
+        registers = cpu.riscv(cpu.call_site if reason else cpu.panic_site, cause) | dict(fault)
         lines.append(f"Core {core:2d} register dump:\n{_registers(_RISCV_REGISTERS, registers)}\n")
         lines.append(f"\nStack memory:\n{cpu.stack_dump()}")
     else:
         if reason is not None:
-            lines.append(f"Core {core:2d} register dump:\n{_registers(_XTENSA_REGISTERS, cpu.xtensa(cpu.call_site))}\n")
+            registers = cpu.xtensa(cpu.call_site) | dict(fault)
+            lines.append(f"Core {core:2d} register dump:\n{_registers(_XTENSA_REGISTERS, registers)}\n")
         lines.append(f"\n\nBacktrace: {cpu.backtrace()}\n\n")
     desc = image.app_desc
     sha = desc.app_elf_sha256.hex()[: running.release.elf_sha_length] if desc is not None else ""

@@ -76,3 +76,49 @@ def test_simple_ota_reads_as_on_a_real_device(title: str, authority: trustme.CA)
         end = life.run(old, url)
         assert comparable(life.console.lines) == expected
         assert end is (Restart if title == "simple_ok" else PowerLost)
+
+
+# -- partition tables that an example cannot live on
+
+_FACTORY = "factory, app, factory, 0x10000, 0x100000\n"
+_NVS, _OTADATA = "nvs, data, nvs, 0x9000, 0x4000\n", "otadata, data, ota, 0xd000, 0x2000\n"
+_SLOTS = "ota_0, app, ota_0, 0x110000, 0x100000\nota_1, app, ota_1, 0x210000, 0x100000\n"
+
+
+@pytest.mark.parametrize("chip", ["esp32c3", "esp32"])
+@pytest.mark.parametrize("slots", ["", _SLOTS])
+def test_native_ota_without_otadata_reads_through_a_null_pointer(chip: str, slots: str) -> None:
+    """It prints the address of what esp_ota_get_boot_partition returns, and that is NULL."""
+    with live(chip, _NVS + _FACTORY + slots) as life:
+        assert life.run(firmware(chip=chip, project="native_ota")) is Restart
+        told = life.console.after("I native_ota_example: Starting OTA example task")
+    reason, register = ("Load access fault", "MTVAL   ") if chip == "esp32c3" else ("LoadProhibited", "EXCVADDR")
+    assert told[0].endswith("E esp_ota_ops: not found otadata")
+    assert told[1] == f"Guru Meditation Error: Core  0 panic'ed ({reason}). Exception was unhandled."
+    assert any(f"{register}: 0x0000000c" in line for line in told)
+
+
+def test_native_ota_without_a_slot_fails_its_assertion() -> None:
+    with serve(answering(response(b"x" * 2000))) as peer, live(csv=_NVS + _OTADATA + _FACTORY) as life:
+        assert life.run(firmware(project="native_ota"), peer.url(scheme="http")) is Restart
+        assert (
+            "assert failed: ota_example_task native_ota_example.c:137 (update_partition != NULL)" in life.console.lines
+        )
+
+
+@pytest.mark.parametrize("project", ["advanced_https_ota", "native_ota", "simple_ota", "pre_encrypted_ota"])
+@pytest.mark.parametrize("literals", [(), (b"nvs_ota_wr_len",)])
+def test_without_a_partition_for_nvs_an_example_aborts_before_it_connects(
+    project: str, literals: tuple[bytes, ...]
+) -> None:
+    old = firmware(project=project, idf_ver="v5.5", embedded=(b"FROM_STDIN", *literals))
+    with live(csv=_OTADATA + _FACTORY + _SLOTS) as life:
+        assert life.run(old) is Restart
+        lines = life.console.lines
+    checked = next(
+        at for at, line in enumerate(lines) if line.startswith("ESP_ERROR_CHECK failed: esp_err_t 0x105 (ESP_")
+    )
+    assert re.fullmatch(r'file: "\./main/\w+\.c" line \d+', lines[checked + 1])
+    assert lines[checked + 2 : checked + 4] == ["func: app_main", "expression: err"]
+    assert any(line.startswith("abort() was called at PC 0x") for line in lines[checked:])
+    assert not any("Starting" in line and "OTA example" in line for line in lines)

@@ -43,6 +43,7 @@ def run(running: Running) -> NoReturn:
         running.log.info(_TAG, "OTA example app_main start")
         if running.defect is Defect.CONFIRM_FIRST:
             _confirm(example)
+        example.nvs_flash_init('"./main/advanced_https_ota_example.c" line 361')
         example_connect(running)
         _confirm(example)
         after_confirming(example)

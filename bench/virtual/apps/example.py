@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from bench.images import AppDesc, Defect
+from bench.virtual import panic
 from bench.virtual.apps.options import Options
 from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.http_client import HttpConfig
@@ -57,6 +58,15 @@ class Example:
             self.delete_task()
         self.closes(ota.close)
         return ota
+
+    def nvs_flash_init(self, place: str) -> None:
+        """nvs_flash_init in ESP_ERROR_CHECK; the device aborts where the table has no partition for it.
+
+        Args:
+            place: of the check in the example, file and line, as of v5.5
+        """
+        if self.running.table.by_label("nvs") is None:
+            panic.error_check_failed(self.running, EspErr.ESP_ERR_NOT_FOUND, place, "err")
 
     def closes(self, close: Callable[[], None]) -> None:
         """Have something of the host closed when this life ends."""

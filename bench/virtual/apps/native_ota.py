@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from bench.flash.otadata import OtaImgState
 from bench.images import AppDesc, Behaviour, Defect
+from bench.virtual import panic
 from bench.virtual.apps.example import Example
 from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
 from bench.virtual.idf import errnos
@@ -28,6 +29,8 @@ _BUFFER = 1024  # BUFFSIZE
 _APP_DESC_AT = 24 + 8
 _VERSION_AT, _VERSION_SIZE = 16, 32
 _DIAGNOSTIC_PIN = 4  # CONFIG_EXAMPLE_GPIO_DIAGNOSTIC
+_ADDRESS_AT = 12
+"""Where `address` lies in esp_partition_t (esp_partition.h)."""
 _STACK = b"\xa5" * 2 * AppDesc.SIZE
 """What stands behind new_app_info on the task's stack: two descriptions that nobody has written yet."""
 _SAME = "Current running version is the same as a new. We will not continue the update."
@@ -45,6 +48,7 @@ def run(running: Running) -> NoReturn:
             running.log.info(_TAG, f"{label}: {digest.hex()}", body="%s: %s")
         _diagnose(example)
         after_confirming(example)
+        example.nvs_flash_init('"./main/native_ota_example.c" line 326')
         example_connect(running)
         _Task(example).run()
 
@@ -94,7 +98,9 @@ class _Task:
         config = self._example.http_config()
         client = self._connect(config)
         partition = self._ops.next_update_partition()
-        assert partition is not None, "a table that native_ota boots from has an OTA slot"
+        if partition is None:
+            where = "ota_example_task native_ota_example.c:137"
+            panic.assert_failed(self._example.running, where, "update_partition != NULL")
         self._log.info(_TAG, f"Writing to partition subtype {partition.subtype} at offset 0x{partition.offset:x}")
         written = 0
         while True:
@@ -132,9 +138,10 @@ class _Task:
         log.info(_TAG, "Starting OTA example")
         log.info(_TAG, "Starting OTA example task")
         configured = self._ops.boot_partition()
+        if configured is None:  # the example reads configured->address all the same
+            panic.load_prohibited(self._example.running, _ADDRESS_AT)
         if configured != running:
-            offset = configured.offset if configured is not None else 0
-            where = f"0x{offset:08x}, but running from offset 0x{running.offset:08x}"
+            where = f"0x{configured.offset:08x}, but running from offset 0x{running.offset:08x}"
             log.warn(_TAG, f"Configured OTA boot partition at offset {where}")
             log.warn(
                 _TAG, "(This can happen if either the OTA boot data or preferred boot image become corrupted somehow.)"

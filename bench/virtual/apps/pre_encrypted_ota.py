@@ -27,6 +27,7 @@ _APP_DESC_AT = 24 + 8
 def run(running: Running) -> NoReturn:
     """app_main, and then the example's task."""
     with Example(running, _TAG) as example:
+        example.nvs_flash_init('"./main/pre_encrypted_ota.c" line 208')
         example_connect(running)
         before_confirming(example)  # it never does, and so fails at every boot, if it is to fail
         _task(example)

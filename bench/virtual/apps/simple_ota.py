@@ -26,6 +26,7 @@ def run(running: Running) -> NoReturn:
     """app_main, and then the example's task."""
     with Example(running, _TAG) as example:
         running.log.info(_TAG, "OTA example app_main start")
+        example.nvs_flash_init('"./main/simple_ota_example.c" line 188')
         for label, digest in (
             ("SHA-256 for bootloader: ", sha256_of_bootloader(running)),
             ("SHA-256 for current firmware: ", sha256_of_running(running)),

@@ -18,7 +18,7 @@ _ERASE_MS = 12
 
 
 class NvsHandle:
-    """nvs_handle_t; making one is nvs_open.
+    """nvs_handle_t; making one is nvs_flash_init, which mends what a power cut left half done, and nvs_open.
 
     Args:
         namespace: at most 15 bytes
@@ -35,6 +35,7 @@ class NvsHandle:
         self._at = partition.offset
         self._namespace = namespace
         self._nvs = Nvs(self._machine.flash.read(partition.offset, partition.size))
+        self._apply(self._nvs.opened())
 
     def get_u16(self, key: str) -> int | None:
         """nvs_get_u16; None for ESP_ERR_NVS_NOT_FOUND."""

@@ -214,9 +214,15 @@ class OtaOps:
         return self._slots[0]
 
     def boot_partition(self) -> Partition | None:
-        """esp_ota_get_boot_partition: what otadata selects, else the first that the bootloader tries."""
-        active = self._read_otadata().active if self._slots else None
-        if active is not None:
+        """esp_ota_get_boot_partition: what otadata selects, else the first that the bootloader tries.
+
+        None, after the line that says so, for a table without otadata (read_otadata).
+        """
+        try:
+            active = self._read_otadata().active
+        except EspError:
+            return None
+        if active is not None and self._slots:
             return self._slots[active.slot(len(self._slots))]
         return self._running.table.factory or next(iter(self._slots), None)
 
