@@ -14,6 +14,7 @@ __all__ = ["Clock", "crowding"]
 
 _LONGEST_REAL_WAIT = 1.0
 _SHORT_REAL_WAIT = 0.25
+_MOST_CROWDED = 2.5
 
 
 class Clock:
@@ -78,11 +79,14 @@ class Clock:
 
 
 def crowding() -> float:
-    """How many threads want each of the host's processors: now, or on average in the last minute; 1 at least."""
+    """How many threads want each of the host's processors: now, or on average in the last minute.
+
+    1 at least, and `_MOST_CROWDED` at most: whoever waits for the firmware has a patience of its own.
+    """
     wanted = [1.0]
     processors = os.cpu_count() or 1
     with suppress(OSError):
         wanted.append(os.getloadavg()[0] / processors)
     with suppress(OSError, ValueError, IndexError):  # only Linux tells of this moment: proc_loadavg(5)
         wanted.append(int(Path("/proc/loadavg").read_text("ascii").split()[3].split("/")[0]) / processors)
-    return max(wanted)
+    return min(max(wanted), _MOST_CROWDED)
