@@ -175,6 +175,7 @@ def test_the_catalogue_serves_every_scenario_that_a_given_build_can() -> None:
     served: set[str] = set()
     for place, wanted in asked_by_scenarios():
         wanted.pop("since", None)  # from which release on a given build will do
+        wanted.pop("until", None)  # and before which
         wanted.pop("exactly", None)  # whether one of a later release will do, too
         size = wanted.pop("http_request_size", None)  # a scenario that wants another one than the recipe's is skipped
         if NEVER_GIVEN & wanted.keys() or wanted.get("app") == "serial_ota":
