@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, BinaryIO
 
-from bench.errors import BenchError
+from bench.errors import BenchError, BoardLost
 
 if TYPE_CHECKING:
     import argparse
@@ -77,14 +77,18 @@ def _live(args: argparse.Namespace) -> int:
                 raise
 
         port = stack.enter_context(console_of(attachment, feed, lost=endings.put))
-        if args.reset:
-            port.reset()
         try:
+            if args.reset:
+                port.reset()
             for data in typed(sys.stdin.buffer):
                 port.write(data)
             if not sys.stdin.isatty():
                 # Nobody types, in CI say: it records until it is interrupted, or nothing more can come.
                 raise endings.get()
+        except BoardLost:
+            if endings.empty():
+                raise
+            raise endings.get() from None  # an output that failed took the port with it
         finally:
             screen.close()
     return 0

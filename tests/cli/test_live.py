@@ -107,6 +107,14 @@ def test_a_record_ends_when_the_board_is_lost(tmp_path: Path) -> None:
         assert live.stderr.read().startswith("bench: the port ")
 
 
+def test_a_record_ends_when_it_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "raw").symlink_to("/dev/full")
+    with watched(tmp_path, subprocess.DEVNULL) as (_, live, _):
+        assert live.stderr is not None
+        assert live.wait(30) == 2
+        assert live.stderr.read() == "bench: [Errno 28] No space left on device\n"
+
+
 def _pump(stream: IO[str], lines: queue.Queue[str]) -> None:
     for line in stream:
         lines.put(line)
