@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.errors import FormatError
-from bench.flash.nvs import Erase, Nvs, Operation
+from bench.flash.nvs import Erase, Nvs, Operation, Program
 
 SIZE = 0x4000
 URL = "https://10.0.2.2:8070/advanced_https_ota.bin"
@@ -28,9 +29,16 @@ GENERATED = bytes.fromhex(
 class Flash:
     """NOR: programming clears bits and sets none."""
 
-    def __init__(self) -> None:
-        self.data = bytearray(b"\xff" * SIZE)
+    def __init__(self, data: bytes = b"\xff" * SIZE) -> None:
+        self.data = bytearray(data)
         self.erases = 0
+
+    def half(self, one: Operation) -> None:
+        """An operation in whose middle the power fails, as on the virtual board."""
+        if isinstance(one, Erase):
+            self.data[one.offset : one.offset + 2048] = b"\xff" * 2048
+        else:
+            self.apply([Program(one.offset, one.data[: len(one.data) // 2])])
 
     def apply(self, operations: list[Operation]) -> None:
         for one in operations:
@@ -136,6 +144,198 @@ def test_power_lost_in_a_change_leaves_the_old_value_or_the_new() -> None:
         seen.append(Nvs(bytes(flash.data)).get_number("space", "key"))
     assert seen == sorted(seen, key=lambda one: one or 0)
     assert set(seen) == {1, 2}
+
+
+def test_a_half_written_entry_is_not_written_over() -> None:
+    """Page::mLoadEntryTable: power went between an entry and its bits, so the bitmap calls it empty."""
+    flash = Flash()
+    flash.apply(Nvs(bytes(flash.data)).set_u16("space", "key", 76))
+    flash.apply(Nvs(bytes(flash.data)).set_u16("space", "key", 77)[:1])
+    assert Nvs(bytes(flash.data)).get_number("space", "key") == 76
+    flash.apply(Nvs(bytes(flash.data)).set_u16("space", "key", 78))
+    assert Nvs(bytes(flash.data)).get_number("space", "key") == 78
+
+
+def test_an_item_whose_bits_are_written_in_part_is_none() -> None:
+    """Page::mLoadEntryTable erases it: what its bits do not vouch for may not have been written."""
+    flash = Flash()
+    *before, bits = Nvs(bytes(flash.data)).set_string("space", "key", "x" * 200)
+    flash.apply(before)
+    flash.half(bits)
+    assert Nvs(bytes(flash.data)).get_string("space", "key") is None
+    flash.apply(Nvs(bytes(flash.data)).set_string("space", "key", "y" * 200))
+    assert Nvs(bytes(flash.data)).get_string("space", "key") == "y" * 200
+
+
+Held = dict[str, int | str]
+
+
+def saves(count: int) -> Iterator[tuple[str, int | str]]:
+    """Much of it long, so that few fill a page; the URL and `k…` are not replaced, and move from page to page."""
+    yield "url", URL
+    for number in range(count):
+        yield from (("n", number), ("long", f"{number} " + "x" * 1000), (f"k{number}", 500 + number))
+
+
+def saved(nvs: Nvs, key: str, value: int | str) -> list[Operation]:
+    return nvs.set_u16("space", key, value) if isinstance(value, int) else nvs.set_string("space", key, value)
+
+
+def held(data: bytearray) -> Held:
+    nvs = Nvs(bytes(data))
+    found: dict[str, int | str | None] = {key: nvs.get_string("space", key) for key in ("url", "long")}
+    found |= {key: nvs.get_number("space", key) for key in ("n", *(f"k{number}" for number in range(16)))}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def assert_lives_on(data: bytearray) -> None:
+    """The next start of a board that has this in flash: it saves on, until every page was begun anew."""
+    flash, expected = Flash(bytes(data)), held(data)
+    nvs = Nvs(bytes(data))
+    for number in range(len(data) // 4096 * 3):
+        for key, value in (("long", f"again {number}" + "y" * 1200), ("n", 1000 + number)):
+            flash.apply(saved(nvs, key, value))
+            expected[key] = value
+            assert held(flash.data) == expected
+    assert bytes(flash.data) == nvs.to_bytes()
+    assert flash.erases, "no page was cleared away, so nothing was tested"
+
+
+@pytest.mark.parametrize("middle", [False, True], ids=["after", "in the middle of"])
+@pytest.mark.parametrize("pages", [2, 4])
+def test_after_a_cut_at_any_operation_everything_saved_is_there_and_stays(pages: int, middle: bool) -> None:
+    flash = Flash(b"\xff" * 4096 * pages)
+    nvs = Nvs(bytes(flash.data))
+    before: Held = {}
+    for key, value in saves(4 * pages):
+        after = before | {key: value}
+        for one in saved(nvs, key, value):
+            cut = Flash(bytes(flash.data))
+            if middle:
+                cut.half(one)
+            else:
+                cut.apply([one])
+            assert held(cut.data) in (before, after)
+            assert_lives_on(cut.data)
+            flash.apply([one])
+        before = after
+        assert held(flash.data) == before
+    assert flash.erases >= 2, "pages were never cleared away, so nothing was tested"
+
+
+def test_power_may_fail_again_while_a_cut_is_mended() -> None:
+    flash = Flash(b"\xff" * 8192)
+    nvs = Nvs(bytes(flash.data))
+    longest = 0
+    for key, value in saves(8):
+        for one in saved(nvs, key, value):
+            flash.apply([one])
+            expected = held(flash.data)
+            again = Flash(bytes(flash.data))
+            mending = Nvs(bytes(flash.data)).opened()
+            longest = max(longest, len(mending))
+            for step in mending:
+                torn = Flash(bytes(again.data))
+                torn.half(step)
+                again.apply([step])
+                assert held(torn.data) == held(again.data) == expected
+            assert Nvs(bytes(again.data)).opened() == [], "a mended partition needs no mending"
+    assert longest >= 5, "no move of a page was mended"
+
+
+def test_a_move_that_was_begun_is_made_anew() -> None:
+    """PageManager::load: whatever the last page holds is a copy from the one that is FREEING."""
+    flash = Flash(b"\xff" * 8192)
+    nvs = Nvs(bytes(flash.data))
+    flash.apply(nvs.set_string("space", "url", URL))
+    operations: list[Operation] = []
+    numbers = iter(range(200))
+    while not any(isinstance(one, Erase) for one in operations):
+        flash.apply(operations)
+        operations = nvs.set_u16("space", "n", next(numbers))
+    full, freeing, header, *copies = operations
+    assert [full, freeing] == [Program(0, b"\xfc\xff\xff\xff"), Program(0, b"\xf8\xff\xff\xff")]
+    assert isinstance(header, Program)
+    assert header.offset == 4096
+    flash.apply([full, freeing, header, *copies[:2]])
+    mending = Nvs(bytes(flash.data)).opened()
+    assert mending[0] == Erase(4096)
+    assert mending[-1] == Erase(0)
+    flash.apply(mending)
+    assert Nvs(bytes(flash.data)).get_string("space", "url") == URL
+
+
+def test_what_a_cut_left_beside_its_new_value_is_erased_on_opening() -> None:
+    """On the same page (Page::mLoadEntryTable) and on an earlier one (PageManager::load)."""
+    flash = Flash()
+    nvs = Nvs(bytes(flash.data))
+    flash.apply(nvs.set_u16("space", "n", 0))
+    elsewhere = []
+    for number in range(1, 300):
+        *writing, erasing = nvs.set_u16("space", "n", number)
+        assert isinstance(erasing, Program)
+        flash.apply(writing)
+        assert Nvs(bytes(flash.data)).opened() == [erasing]
+        elsewhere.append(erasing.offset // 4096 != writing[-1].offset // 4096)
+        flash.apply([erasing])
+    assert elsewhere.count(True) == 2
+
+
+def test_whoever_does_not_ask_what_was_mended_finds_it_before_the_next_change() -> None:
+    flash = Flash()
+    flash.apply(Nvs(bytes(flash.data)).set_u16("space", "key", 1))
+    assert Nvs(bytes(flash.data)).opened() == []
+    flash.apply(Nvs(bytes(flash.data)).set_u16("space", "key", 2)[:1])
+    asked, unasked = Nvs(bytes(flash.data)), Nvs(bytes(flash.data))
+    mended = asked.opened()
+    assert len(mended) == 1
+    assert asked.opened() == []
+    assert unasked.set_u16("space", "key", 3) == mended + asked.set_u16("space", "key", 3)
+
+
+def test_without_a_free_page_nothing_is_cleared_away() -> None:
+    """No nvs_flash leaves that behind, nor does a power cut: nvs_flash_init says ESP_ERR_NVS_NO_FREE_PAGES."""
+    page = GENERATED.ljust(4096, b"\xff")
+    nvs = Nvs(page + page)
+    for number in range(120):
+        nvs.set_u16("space", "key", number)
+    with pytest.raises(FormatError, match="found no free page"):
+        nvs.set_u16("space", "key", 200)
+    assert nvs.get_string("ota_resumption", "nvs_ota_url") == URL
+
+
+def test_a_page_without_an_erased_entry_is_not_moved() -> None:
+    """PageManager::requestNewPage: that would make no room (ESP_ERR_NVS_NOT_ENOUGH_SPACE)."""
+    nvs = Nvs(b"\xff" * 8192)
+    for number in range(125):
+        nvs.set_u16("space", f"k{number}", number)
+    with pytest.raises(FormatError, match="found no room; expected a page with an erased entry"):
+        nvs.set_u16("space", "one_more", 1)
+    assert Nvs(nvs.to_bytes()).get_number("space", "k124") == 124
+    assert nvs.to_bytes()[4096:] == b"\xff" * 4096
+
+
+def test_what_is_no_item_is_left_as_it_is() -> None:
+    """A partition with encrypted NVS has nothing but such: to write one string into it erases nothing of that."""
+    encrypted = bytearray(GENERATED.ljust(SIZE, b"\xff"))
+    for at in range(64, len(GENERATED)):
+        encrypted[at] ^= 0x5A
+    nvs = Nvs(bytes(encrypted))
+    assert nvs.opened() == []
+    assert nvs.get_string("ota_resumption", "nvs_ota_url") is None
+    assert nvs.to_bytes() == bytes(encrypted)
+
+
+def test_a_sequence_number_that_can_grow_no_further_is_read_and_written() -> None:
+    """The page is FREEING, so that opening moves it already."""
+    nvs = Nvs(b"\xff" * SIZE)
+    nvs.set_string("space", "url", URL)
+    data = bytearray(nvs.to_bytes())
+    data[:8] = b"\xf8\xff\xff\xff" + b"\xff" * 4
+    data[28:32] = zlib.crc32(bytes(data[4:28]), 0xFFFF_FFFF).to_bytes(4, "little")
+    nvs = Nvs(bytes(data))
+    assert len(nvs.opened()) > 1
+    assert nvs.get_string("space", "url") == URL
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 4095])

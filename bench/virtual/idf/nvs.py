@@ -1,7 +1,7 @@
 """components/nvs_flash in the application: one namespace of the partition `nvs`.
 
-Source: src/nvs_api.cpp. Every change goes to flash in the device's order and pieces, so that a power cut can fall
-between any two of them.
+Source: src/nvs_api.cpp. Every change goes to flash in the device's order, one operation after the other, so that a
+power cut can fall between any two of them.
 """
 
 from __future__ import annotations
