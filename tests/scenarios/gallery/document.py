@@ -100,8 +100,8 @@ def _scenarios(names: list[str], proven: Mapping[str, list[str]]) -> Iterator[st
 def _shared(shared: Iterable[str]) -> Iterator[str]:
     yield "\n## Proven by what they have in common\n"
     yield "That what is reported as installed boots, or that a failed attempt leaves the board as it was: firmware that"
-    yield "breaks one of these two is all that these scenarios were seen to notice. Nobody has broken yet what each of them"
-    yield "alone is about.\n"
+    yield "breaks one of these two is all that these scenarios were seen to notice. Nobody has broken yet what each of"
+    yield "them alone is about.\n"
     yield from (f"- `{name}`" for name in shared)
 
 
