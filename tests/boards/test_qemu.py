@@ -225,8 +225,8 @@ def test_an_emulator_that_dies_is_a_lost_board_and_no_silent_firmware(
         with pytest.raises(BoardLost, match=r"exit code|does not answer"):
             board.read_flash(0, 16)
         again = Heard()
-        board.power(True)
         with ConsolePort(board.port, again.feed):
+            board.power(True)
             again.wait(b"app_init: App version:")
 
 
