@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from urllib.parse import urlsplit
 
 __all__ = ["Response", "Url", "number", "parse_url"]
 
@@ -37,19 +36,29 @@ class Url:
     password: str = ""
 
 
+_URL = re.compile(
+    r"(?:(?P<scheme>[A-Za-z]+)://"
+    r"(?:(?P<user>[A-Za-z0-9\-_.!~*'()%;:&=+$,]*)@)?"
+    r"(?:(?P<host>[A-Za-z0-9.\-]+)|\[(?P<v6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9%.\-_~]+)?)\])"
+    r"(?::(?P<port>[0-9]{1,18}))?(?=[/?]|\Z)|(?=[/*]))"
+    r"(?P<path>[/*][!\"$->@-~]*)?(?:\?(?P<query>[!\"$-~]*))?(?:#[!-~]*)?"
+)
+"""The characters are those of `normal_url_char` (printable ASCII without ``#`` and ``?``) and IS_USERINFO_CHAR."""
+
+
 def parse_url(text: str) -> Url | None:
-    """Take a URL (absolute, or beginning with ``/`` as in a redirection) apart; None where it is none."""
-    if not text or any(char <= " " or char == "\x7f" for char in text):
+    """Take a URL (absolute, or beginning with ``/`` as in a redirection) apart; None where it is none.
+
+    As http_parser_parse_url does with HTTP_PARSER_STRICT: ``//host/x`` is a path, nothing but ASCII is taken, and a
+    host is made of letters, digits, dots and hyphens.
+    """
+    match = _URL.fullmatch(text)
+    if match is None or int(match["port"] or 0) > 0xFFFF:
         return None
-    try:
-        parts = urlsplit(text)
-        port = parts.port or 0
-        host = parts.hostname or ""
-    except ValueError:
-        return None
-    if not text.startswith("/") and (not parts.scheme or not host):
-        return None
-    return Url(parts.scheme, host, port, parts.path, parts.query, parts.username or "", parts.password or "")
+    parts = {name: value or "" for name, value in match.groupdict().items()}
+    username, _, password = parts["user"].partition(":")
+    host = parts["host"] or parts["v6"]
+    return Url(parts["scheme"], host, int(parts["port"] or 0), parts["path"], parts["query"], username, password)
 
 
 def number(text: str, most: int) -> int | None:
