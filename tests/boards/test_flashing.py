@@ -30,6 +30,7 @@ from bench.boards.flashing import (
     start_of,
 )
 from bench.boards.ports import SysfsPorts
+from bench.boards.serialurl import register
 from bench.builds import Build, VirtualBuild, write_build
 from bench.errors import BenchError, BoardBusy, BoardLost, FlashingFailed
 from bench.timeline import Deadline
@@ -327,6 +328,7 @@ def test_a_board_that_floods_its_console() -> None:
             machine.uart.write(b"E (1) app: \xc0\x01\x08\xc0 again and again\r\n" * 50)
             machine.supply.check()
 
+    register()
     with benchtop(CHIP, flood) as top:  # type: ignore[arg-type]  # it never returns, but for a power loss
         told = recover(Reached(Board(name="desk", chip=CHIP, driver="rfc2217", port=top.virtual), top.virtual))
     assert re.fullmatch(r"esp32s3, MAC ([0-9a-f]{2}:){5}[0-9a-f]{2}, \d+ MiB of flash", told)

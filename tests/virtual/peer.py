@@ -89,7 +89,7 @@ def serve_with(script: Script, context: ssl.SSLContext | None) -> Iterator[Peer]
 
 
 def _handle(peer: Peer, connection: socket.socket, context: ssl.SSLContext | None, script: Script) -> None:
-    connection.settimeout(5)
+    connection.settimeout(20)  # longer than any client here is patient, also on a crowded machine
     try:
         if context is not None:
             connection = context.wrap_socket(connection, server_side=True)
