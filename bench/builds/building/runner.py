@@ -14,7 +14,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 __all__ = ["main"]
 
@@ -35,8 +37,16 @@ def _hold_lifeline() -> None:
 
 def main() -> int:
     """Build, and say how it ended."""
-    order = json.loads(sys.argv[1])
+    order, parent = json.loads(sys.argv[1]), os.getppid()
     _hold_lifeline()
+    try:
+        return _built(order)
+    finally:
+        if os.getppid() != parent:  # what is printed for it breaks this off, maybe before the lifeline does
+            os.killpg(0, signal.SIGKILL)
+
+
+def _built(order: Mapping[str, Any]) -> int:
     # idf-build-apps runs idf.py with the Python that runs itself, and expects to be installed in ESP-IDF's; here it is
     # installed with the bench, and idf.py needs ESP-IDF's own.
     sys.executable = order["python"]
