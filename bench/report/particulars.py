@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.timeline import Diverged, TimedOut, Unmet
 
-__all__ = ["MOST_TEXT", "failure_facts", "first_cause", "properties"]
+__all__ = ["MOST_TEXT", "failure_facts", "first_cause", "phase_outcome", "properties"]
 
 MOST_TEXT = 20_000
 """Characters of a failure's message that are kept."""
@@ -17,6 +17,19 @@ MOST_TEXT = 20_000
 
 _PLACE = re.compile(r"#\d+ +\d+\.\d+ s +")
 """Index and time of an entry, as `describe` has them: the same failure on two boards differs in nothing else."""
+
+
+def phase_outcome(phase: str, outcome: str) -> str:
+    """``passed``, ``skipped``, ``failed`` or ``error``, as one phase of a test has it: what goes wrong in setup or
+    teardown is an error, and only in the scenario itself the firmware's failure.
+
+    Args:
+        phase: ``setup``, ``call`` or ``teardown``
+        outcome: as pytest reports it
+    """
+    if outcome in ("passed", "skipped"):
+        return outcome
+    return "failed" if phase == "call" else "error"
 
 
 def first_cause(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.errors import BenchError
+from bench.report.naming import function_and_case
 
 __all__ = ["History", "Result"]
 
@@ -304,10 +305,9 @@ def _whole(value: object) -> int | None:
 def _scenario(node: str, pool: str) -> str:
     """The scenario and its case, whatever the board: ``test_tls::test_x[404]`` of ``test_tls.py::test_x[desk-404]``."""
     path, _, name = node.partition("::")
-    function, bracket, case = name.partition("[")
-    parts = f"-{case.removesuffix(']')}-".replace(f"-{pool}-", "-", 1).strip("-") if bracket else ""
+    function, case = function_and_case(name, pool)
     module = path.rpartition("/")[2].removesuffix(".py")
-    return (f"{module}::{function}" if function else module) + (f"[{parts}]" if parts else "")
+    return (f"{module}::{function}" if function else module) + (f"[{case}]" if case else "")
 
 
 def _json(path: Path) -> dict[str, object]:
