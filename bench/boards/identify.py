@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -68,11 +68,11 @@ def _detected(port: str, baud: int, attempts: int) -> Any:
         opened = ESPLoader(port, baud)._port
     except (FatalError, serial.SerialException, OSError) as error:
         raise complaint(port, error) from error
-    try:
-        return detect_chip(opened, baud, connect_attempts=attempts)
-    except (FatalError, serial.SerialException, OSError) as error:
-        opened.close()
-        raise BoardLost(f"{port}: {error}") from error
-    except BaseException:
-        opened.close()
-        raise
+    with ExitStack() as undo:
+        undo.callback(opened.close)
+        try:
+            chip = detect_chip(opened, baud, connect_attempts=attempts)
+        except (FatalError, serial.SerialException, OSError) as error:
+            raise BoardLost(f"{port}: {error}") from error
+        undo.pop_all()
+    return chip
