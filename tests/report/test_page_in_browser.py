@@ -269,17 +269,17 @@ def test_the_switch_of_colours_beats_the_system_and_is_kept(tab: Page, tmp_path:
     passed(tmp_path, "one")
     opened(tab, tmp_path)
     colour = "getComputedStyle(document.body).backgroundColor"
-    assert tab.run(colour) == "rgb(255, 255, 255)"
+    tab.wait(f"{colour} === 'rgb(255, 255, 255)'")
     tab.click("#theme")
     assert tab.run("document.getElementById('theme').textContent") == "Colours: dark"
-    assert tab.run(colour) == "rgb(15, 19, 24)"
+    tab.wait(f"{colour} === 'rgb(15, 19, 24)'")
     opened(tab, tmp_path)
-    assert tab.run(colour) == "rgb(15, 19, 24)"
+    tab.wait(f"{colour} === 'rgb(15, 19, 24)'")
     tab.click("#theme")
     tab.colours(dark=True)
-    assert tab.run(colour) == "rgb(255, 255, 255)"
+    tab.wait(f"{colour} === 'rgb(255, 255, 255)'")
     tab.click("#theme")
-    assert tab.run(colour) == "rgb(15, 19, 24)"
+    tab.wait(f"{colour} === 'rgb(15, 19, 24)'")
 
 
 def test_the_table_can_be_filtered(tab: Page, tmp_path: Path) -> None:
