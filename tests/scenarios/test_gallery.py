@@ -12,7 +12,7 @@ import pytest
 
 from bench.images import BootDefect, Defect
 from tests.scenarios.gallery import EXHIBITS
-from tests.scenarios.gallery.document import document, guards_by_scenario, scenario_names
+from tests.scenarios.gallery.document import document, guards_by_scenario, only_in_common, scenario_names
 from tests.scenarios.gallery.exhibit import Exhibit, shows
 from tests.scenarios.gallery.unproven import UNPROVEN
 
@@ -51,6 +51,11 @@ def test_no_scenario_is_called_unproven_that_is_not() -> None:
     """The list gets shorter, and never longer than need be."""
     proven = guards_by_scenario(EXHIBITS)
     assert [name for name in UNPROVEN if name in proven or name not in scenario_names()] == []
+
+
+def test_no_scenario_is_proven_only_by_what_it_has_in_common_with_others() -> None:
+    """Firmware that breaks every update, or forgets otadata on every failure, says nothing of what each is about."""
+    assert only_in_common() == []
 
 
 def test_the_page_is_in_step() -> None:

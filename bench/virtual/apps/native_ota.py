@@ -169,7 +169,7 @@ class _Task:
 
     def _begin(self, data: bytes, config: HttpConfig) -> OtaHandle:
         """Look at the first buffer, and make the slot ready."""
-        if len(data) <= _APP_DESC_AT + AppDesc.SIZE:
+        if len(data) <= _APP_DESC_AT + AppDesc.SIZE and self._example.running.defect is not Defect.SHORT_HEADER:
             self._log.error(_TAG, "received package is not fit len")
             self._fatal()
         new = data[_APP_DESC_AT : _APP_DESC_AT + AppDesc.SIZE]
@@ -185,7 +185,8 @@ class _Task:
                 self._log.info(_TAG, f"Last invalid firmware version: {_text(bad)}")
                 if bad == version and self._example.running.defect is not Defect.INVALID_VERSION_FORGOTTEN:
                     self._refuse_invalid(_text(bad))
-        if self._log.has(_SAME) and version == present:
+        older = self._example.running.defect is Defect.OLDER_REFUSED and present is not None and version < present
+        if self._log.has(_SAME) and (version == present or older):
             self._log.warn(_TAG, _SAME)
             self._wait_for_another()
         partition = self._ops.next_update_partition()

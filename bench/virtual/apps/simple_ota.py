@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from bench.images import Defect
 from bench.virtual.apps.example import Example
 from bench.virtual.apps.misbehaviour import after_confirming, before_confirming
 from bench.virtual.idf.connect import example_connect
-from bench.virtual.idf.err import EspError
+from bench.virtual.idf.err import EspErr, EspError
 from bench.virtual.idf.https_ota import DecryptNotFinished, HttpsOta, HttpsOtaConfig, OtaEvent
 from bench.virtual.idf.partition import sha256_of_bootloader, sha256_of_running
 from bench.virtual.machine import ResetReason
@@ -52,7 +53,8 @@ def _task(example: Example) -> NoReturn:
     def handler(_event: OtaEvent, _payload: int | None) -> None:
         example.app_main_returned()
 
-    if _esp_https_ota(example, HttpsOtaConfig(http, handler)):
+    installed = _esp_https_ota(example, HttpsOtaConfig(http, handler))
+    if installed or example.running.defect is Defect.SUCCESS_WHATEVER_HAPPENED:
         log.info(_TAG, "OTA Succeed, Rebooting...")
         example.machine.restart(ResetReason.SW_CPU)
     example.given_up()
@@ -68,6 +70,10 @@ def _esp_https_ota(example: Example, config: HttpsOtaConfig) -> bool:
         return False
     example.closes(ota.close)
     try:
+        if example.running.defect is Defect.OWN_VERSION_REFUSED:
+            own = example.ops.description_of(example.running.partition).version
+            if ota.get_img_desc().version == own:
+                raise EspError(EspErr.ESP_FAIL)
         while ota.perform():
             pass
     except (EspError, DecryptNotFinished):

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bench.errors import FormatError
 from bench.flash.efuse_fields import BLOCK_KEY0, HMAC_UP
+from bench.images import Defect
 from bench.images.ecies import device_key
 from bench.images.encrypted import EncryptedHeader
 from bench.virtual.idf.err import EspErr, EspError
@@ -122,7 +123,8 @@ class _Ecies:
         """Agree upon it; a key of another device gives another GCM key, and no error here."""
         self._running.machine.clock.sleep(_ECIES_MS)
         try:
-            key = header.open_key(device_key(self._running.machine.efuse.read_block(BLOCK_KEY0 + _KEY_BLOCK)))
+            block = BLOCK_KEY0 + _KEY_BLOCK + (self._running.defect is Defect.WRONG_KEY_BLOCK)
+            key = header.open_key(device_key(self._running.machine.efuse.read_block(block)))
         except FormatError as error:
             # A point off the curve. The scheme of the image is not told in its header: an RSA one is such a point, too.
             self._log.error(_TAG, f"failed\n  ! mbedtls_ecp_check_pubkey returned -0x{_ECP_INVALID_KEY:04x}\n")

@@ -61,6 +61,7 @@ class HttpClient:
 
     def __init__(self, running: Running, config: HttpConfig) -> None:
         self._log = running.log
+        self._machine = running.machine
         self.defect = running.defect
         self._transport = Transport(running.machine, running.log, config.trust, config.timeout_ms, running.defect)
         self._release = running.release
@@ -155,10 +156,12 @@ class HttpClient:
         if self._state >= _State.CONNECTED and not (self._release.at_least(6) and self._release.before(6, 0, 2)):
             return
         self._state = _State.INIT
-        if self._scheme not in _PORTS:
+        if self._scheme not in _PORTS or (self._scheme == "http" and self.defect is Defect.HTTP_REFUSED):
             self._log.error(_TAG, "No transport found")
             raise EspError(EspErr.ESP_ERR_HTTP_INVALID_TRANSPORT)
         if not self._transport.connect(self._scheme, self._host, self._port):
+            if self.defect is Defect.CONNECT_FOR_EVER:
+                self._machine.idle()
             self._log.error(_TAG, "Connection failed, sock < 0")
             raise EspError(EspErr.ESP_ERR_HTTP_CONNECT)
         self._state = _State.CONNECTED
@@ -167,7 +170,8 @@ class HttpClient:
         if self._release.before(5, 4):  # since then http_client_prepare_first_line leaves it out
             self._headers["Content-Length"] = "0"
         target = f"{self._path}?{self._query}" if self._query else self._path
-        for piece in pieces(self.method, target, self._headers, self._log):
+        room = 2 * _BUFFER if self.defect is Defect.LONG_REQUEST else _BUFFER
+        for piece in pieces(self.method, target, self._headers, self._log, room):
             if not self._transport.write(piece.encode("utf-8", "surrogateescape")):
                 self._log.error(_TAG, "Error write request")
                 self.close()
@@ -239,6 +243,8 @@ class HttpClient:
         """esp_http_client_is_complete_data_received."""
         if self.defect is Defect.SHORT_BODY and self._transport.ended:
             return True
+        if self.defect is Defect.GOODBYE_REQUIRED and self._transport.read(1) not in (TIMEOUT, CLOSED_BY_FIN):
+            return False
         return self._response.complete if self._endless else self._process == self.content_length
 
     def read(self, length: int, *, again: bool = False) -> bytes | int:
@@ -298,6 +304,8 @@ class HttpClient:
             return
         if location is None:
             raise EspError(EspErr.ESP_ERR_INVALID_ARG)
+        if self.defect is Defect.BARE_NAME_TAKEN and parse_url(location) is None:
+            location = f"/{location}"
         if self._log.has("HTTPS origin can only redirect to") and self._scheme == "https":
             target = parse_url(location)
             if target is not None and target.scheme and target.scheme != "https":

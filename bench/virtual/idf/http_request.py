@@ -1,4 +1,4 @@
-"""How esp_http_client writes a request through its buffer of 512 bytes, and what comes of one that does not fit.
+"""How esp_http_client writes a request through its buffer, and what comes of one that does not fit.
 
 Sources: components/esp_http_client/esp_http_client.c (http_client_prepare_first_line, esp_http_client_request_send),
 lib/http_header.c (http_header_generate_string).
@@ -13,26 +13,27 @@ from bench.virtual.log import Log
 
 __all__ = ["pieces"]
 
-_BUFFER = 512  # DEFAULT_HTTP_BUF_SIZE
 
-
-def pieces(method: str, target: str, headers: Mapping[str, str], log: Log) -> Iterator[str]:
+def pieces(method: str, target: str, headers: Mapping[str, str], log: Log, buffer: int) -> Iterator[str]:
     """The request in the pieces in which it is written.
 
     What does not fit behind the first line goes into the next buffer, after a line that sounds like a failure. A
     header that fits into no buffer ends the request there and then, and nobody is told; where that is the first
     header, not even the first line is sent.
 
+    Args:
+        buffer: its size in bytes
+
     Raises:
         EspError: ESP_FAIL for a first line that does not fit
     """
     first = f"{method} {target} HTTP/1.1\r\n"
-    if _size(first) >= _BUFFER:
+    if _size(first) >= buffer:
         log.error("HTTP_CLIENT", "Out of buffer")
         raise EspError(EspErr.ESP_FAIL)
     left = [f"{name}: {value}\r\n" for name, value in headers.items()]
     while left:
-        room, fits = _BUFFER - _size(first) - 3, 0
+        room, fits = buffer - _size(first) - 3, 0
         while fits < len(left) and _size(left[fits]) <= room:
             room -= _size(left[fits])
             fits += 1

@@ -131,7 +131,7 @@ class OtaOps:
                 self._erase(partition, wrote, (last - first + 1) * SECTOR_SIZE)
             elif first != last:
                 self._erase(partition, (first + 1) * SECTOR_SIZE, (last - first) * SECTOR_SIZE)
-        magic = data[0] == _IMAGE_MAGIC or self._defect is Defect.ANY_MAGIC
+        magic = data[0] == _IMAGE_MAGIC or self._defect in (Defect.ANY_MAGIC, Defect.ANY_CONTENT)
         if wrote == 0 and not handle.partial and not magic:
             self._log.error(_TAG, f"OTA image has invalid magic byte (expected 0xE9, saw 0x{data[0]:02x})")
             raise EspError(EspErr.ESP_ERR_OTA_VALIDATE_FAILED)
@@ -168,7 +168,10 @@ class OtaOps:
             return
         if self._flash.cipher is not None and handle.wrote % BLOCK:
             raise EspError(EspErr.ESP_ERR_INVALID_ARG)
-        self._flash.program(handle.partition.offset + handle.wrote, data, "ota:write")
+        at = handle.partition.offset + handle.wrote
+        if self._flash.cipher is not None and self._defect is Defect.PLAIN_IN_FLASH:
+            data = self._flash.cipher.seen(at, data)  # which is encrypted to what came
+        self._flash.program(at, data, "ota:write")
         self._clock.sleep(len(data) / 1024 * _PROGRAM_MS_PER_KIB)
         handle.wrote += len(data)
 

@@ -62,6 +62,7 @@ EXHIBITS = (
             "booted(slot='ota_1', app_version='2')   <- here": (
                 "test_update::test_update_to_a_newer_version",
                 "test_otadata::test_damaged_otadata_still_boots_a_sound_slot[second_in_an_unknown_state]",
+                "test_stock_applications::test_a_newer_version_is_installed",
             ),
         },
     ),

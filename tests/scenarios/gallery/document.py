@@ -11,7 +11,7 @@ from tests.scenarios.gallery import EXHIBITS, FAMILIES
 from tests.scenarios.gallery.exhibit import Exhibit
 from tests.scenarios.gallery.unproven import UNPROVEN
 
-__all__ = ["document", "guards_by_scenario", "scenario_names"]
+__all__ = ["document", "guards_by_scenario", "only_in_common", "scenario_names"]
 
 _HEAD = """\
 # Qualification
@@ -29,8 +29,9 @@ To add one: a member of `bench.images.Defect` or `BootDefect`, whose value says 
 `tests/scenarios/gallery`, with the promise, the scenarios that must notice it, and what their failure must say. A new
 scenario needs an exhibit that it notices. `bench build-virtual --defect NAME` makes such a build to look at by hand.
 
-Of {scenarios} scenarios {proven} are proven so; {unproven} are not, and are listed at the end with the reason. Of those
-that are proven {shared} are so by nothing but what all of their kind have in common; they are listed there, too.
+Of {scenarios} scenarios {proven} are proven so; {unproven} are not, and are listed at the end with the reason. None may
+be proven by nothing but what all of its kind have in common, that what is reported as installed boots, or that a failed
+attempt leaves the board as it was: a test would name such a scenario.
 """
 
 _COMMON = ("report without switch", "forget on failure")
@@ -41,16 +42,14 @@ def document() -> str:
     """The whole page."""
     names = scenario_names()
     proven = guards_by_scenario(EXHIBITS)
-    shared = [name for name in names if name in proven and set(proven[name]) <= set(_COMMON)]
     head = _HEAD.format(
         exhibits=len(EXHIBITS),
         guards=sum(len(one.guards) for one in EXHIBITS),
         scenarios=len(names),
         proven=len(proven),
         unproven=len(UNPROVEN),
-        shared=len(shared),
     )
-    lists = (_defects(), _scenarios(names, proven), _shared(shared), _unproven(UNPROVEN))
+    lists = (_defects(), _scenarios(names, proven), _unproven(UNPROVEN))
     return "\n".join([head, *(line for lines in lists for line in lines)]).rstrip() + "\n"
 
 
@@ -63,6 +62,12 @@ def scenario_names() -> list[str]:
             own = (name for name, what in space.items() if callable(what) and what.__module__ == f"scenarios.{module}")
             found += [f"{module}::{name}" for name in own if name.startswith("test_")]
     return found
+
+
+def only_in_common() -> list[str]:
+    """The scenarios that only an exhibit breaks which breaks all of their kind: nobody broke what each is about."""
+    proven = guards_by_scenario(EXHIBITS)
+    return [name for name in scenario_names() if name in proven and set(proven[name]) <= set(_COMMON)]
 
 
 def guards_by_scenario(exhibits: Iterable[Exhibit]) -> dict[str, list[str]]:
@@ -95,14 +100,6 @@ def _scenarios(names: list[str], proven: Mapping[str, list[str]]) -> Iterator[st
     yield "|---|---|"
     for name in names:
         yield f"| `{name}` | {', '.join(proven.get(name, ('**nothing**',)))} |"
-
-
-def _shared(shared: Iterable[str]) -> Iterator[str]:
-    yield "\n## Proven by what they have in common\n"
-    yield "That what is reported as installed boots, or that a failed attempt leaves the board as it was: firmware that"
-    yield "breaks one of these two is all that these scenarios were seen to notice. Nobody has broken yet what each of"
-    yield "them alone is about.\n"
-    yield from (f"- `{name}`" for name in shared)
 
 
 def _unproven(unproven: Mapping[str, str]) -> Iterator[str]:

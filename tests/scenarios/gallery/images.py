@@ -23,6 +23,7 @@ EXHIBITS = (
                 "test_partial_download::test_a_file_replaced_between_two_ranges_is_not_booted",
                 "test_partial_download::test_a_truncated_image_is_refused",
                 "test_resumption::test_a_file_that_changed_meanwhile_is_not_booted",
+                "test_resumption::test_a_server_that_ignores_the_range_spoils_the_image",
             ),
             "said(text='ESP_HTTPS_OTA upgrade successful. Rebooting ...') must not come": (
                 "test_pre_encrypted::test_what_is_encrypted_is_verified_as_well",
@@ -67,6 +68,9 @@ EXHIBITS = (
             ),
             "said(text='OTA Succeed, Rebooting...') must not come": (
                 "test_stock_applications::test_an_image_for_another_chip_is_refused[simple_ota]",
+            ),
+            "expected said(text='Mismatch chip id, expected')": (
+                "test_stock_applications::test_simple_ota_refuses_random_bytes",
             ),
         },
     ),
@@ -145,6 +149,24 @@ EXHIBITS = (
                 "test_stock_applications::test_simple_ota_refuses_a_truncated_header",
                 "test_http_status::test_not_modified_is_no_image",
             ),
+            "expected said(text='received package is not fit len')": (
+                "test_stock_applications::test_native_ota_refuses_a_truncated_header",
+            ),
+        },
+    ),
+    shows(
+        Defect.PLAIN_IN_FLASH,
+        "What is written on a chip that encrypts is encrypted.",
+        {
+            "UPDATE_BOOT_PARTITION(slot=ota_1)   <- here": (
+                "test_flash_encryption::test_an_update_is_installed_and_stands_encrypted_in_flash",
+            ),
+            "said(text='Prepare to restart system!')   <- here": (
+                "test_flash_encryption::test_native_ota_updates_an_encrypted_board",
+            ),
+            "said(text='OTA Succeed, Rebooting...')   <- here": (
+                "test_flash_encryption::test_simple_ota_updates_an_encrypted_board",
+            ),
         },
     ),
     shows(
@@ -216,6 +238,9 @@ EXHIBITS = (
         {
             "expected said(tag='advanced_https_ota_example', text='ESP_HTTPS_OTA upgrade failed')": (
                 "test_refused_images::test_random_bytes_are_refused",
+            ),
+            "expected said(text='ESP_HTTPS_OTA upgrade failed')": (
+                "test_releases::test_the_stock_application_of_a_release_refuses_half_an_image",
             ),
         },
     ),

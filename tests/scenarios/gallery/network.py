@@ -20,10 +20,12 @@ EXHIBITS = (
             ),
             "expected said(text='Server error (503)')": (
                 "test_http_status::test_a_refusing_server_is_named_and_left[503]",
+                "test_served_otherwise::test_an_update_succeeds_after_the_server_was_unavailable",
             ),
             "expected said(text='File not found(403)')": (
                 "test_http_status::test_a_token_that_has_expired_is_refused",
             ),
+            "ABORT   <- here": ("test_http_status::test_a_token_that_expires_in_mid_download_ends_the_attempt",),
         },
     ),
     shows(
@@ -38,6 +40,25 @@ EXHIBITS = (
                 "test_broken_transfers::test_a_download_that_breaks_off_is_refused[length_too_long]",
                 "test_plain_http::test_a_plain_download_that_breaks_off_is_refused[fin]",
             ),
+            "expected said(text='Error: SSL data read error')": (
+                "test_stock_applications::test_a_connection_cut_in_the_middle_is_refused[native_ota]",
+            ),
+        },
+    ),
+    shows(
+        Defect.GOODBYE_REQUIRED,
+        "A body that came whole is taken, however its connection ends.",
+        {
+            "VERIFY_CHIP_ID   <- here": (
+                "test_served_otherwise::test_a_good_image_is_installed_although_tls_does_not_say_goodbye",
+            ),
+        },
+    ),
+    shows(
+        Defect.HTTP_REFUSED,
+        "An http:// URL is taken where a certificate is configured.",
+        {
+            "CONNECTED   <- here": ("test_plain_http::test_a_plain_url_is_taken_although_http_is_not_allowed",),
         },
     ),
     shows(
@@ -117,6 +138,33 @@ EXHIBITS = (
         {
             "expected said(text='URL redirection Failed')": (
                 "test_http_status::test_a_redirect_without_a_location_is_refused",
+            ),
+        },
+    ),
+    shows(
+        Defect.BARE_NAME_TAKEN,
+        "A redirection is only followed to what is a URL or a path.",
+        {
+            "expected said(text='Error parse url release-1.bin?hop=1')": (
+                "test_http_status::test_a_redirect_to_a_bare_name_is_refused",
+            ),
+        },
+    ),
+    shows(
+        Defect.LONG_REQUEST,
+        "A request whose first line does not fit into the buffer is not sent.",
+        {
+            "expected said(tag='HTTP_CLIENT', text='Out of buffer')": (
+                "test_http_status::test_a_redirect_that_fills_the_request_buffer_is_refused",
+            ),
+        },
+    ),
+    shows(
+        Defect.CONNECT_FOR_EVER,
+        "Where nobody listens the attempt ends.",
+        {
+            "expected said(text='Failed to open HTTP connection: ESP_ERR_HTTP_CONNECT')": (
+                "test_http_status::test_a_redirect_to_nobody_is_refused",
             ),
         },
     ),

@@ -15,6 +15,7 @@ EXHIBITS = (
             "expected said(tag='serial_ota', text='Chunk 21 taken')": (
                 "test_serial_update::test_a_mishap_on_the_way_is_refused[one_lost]",
                 "test_serial_update::test_a_lost_chunk_is_made_good_on_the_same_boot",
+                "test_flash_encryption::test_a_lost_chunk_is_refused_on_an_encrypted_board",
             ),
             "expected said(tag='serial_ota', text='Chunk 20 taken')": (
                 "test_serial_update::test_a_mishap_on_the_way_is_refused[one_repeated]",

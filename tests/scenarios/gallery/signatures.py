@@ -16,6 +16,10 @@ EXHIBITS = (
         {
             "expected said(tag='esp_image', text='Verifying image signature...')": (
                 "test_signed::test_a_key_that_comes_second_is_not_trusted",
+                "test_signed::test_an_update_signed_with_the_same_key_is_installed",
+            ),
+            "expected said(text='Verifying image signature...')": (
+                "test_signed::test_simple_ota_installs_what_is_signed_by_rsa",
             ),
         },
     ),

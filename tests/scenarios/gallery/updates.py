@@ -52,6 +52,9 @@ EXHIBITS = (
                 "test_refused_images::test_an_image_larger_than_the_slot_by_its_last_read_is_refused",
                 "test_refused_images::test_a_good_image_is_installed_after_a_refused_one",
             ),
+            "said(text='OTA Succeed, Rebooting...') must not come": (
+                "test_stock_applications::test_a_connection_cut_in_the_middle_is_refused[simple_ota]",
+            ),
         },
     ),
     shows(
@@ -95,6 +98,7 @@ EXHIBITS = (
                 "test_stock_applications::test_three_updates_in_a_row_alternate_the_slots",
                 "test_flash_encryption::test_three_updates_in_a_row_alternate_the_slots",
                 "test_serial_update::test_three_images_in_a_row_alternate_the_slots",
+                "test_releases::test_the_stock_application_of_a_release_updates_itself",
             ),
             "booted(slot='ota_0', app_version='good-1')   <- here": ("test_soak::test_updates_back_to_back",),
             ".ota_seq": ("test_otadata::test_the_sequence_number_at_its_top_ends_all_updates",),
@@ -151,6 +155,18 @@ EXHIBITS = (
         "Versions are names, and are not compared for order.",
         {
             "VERIFY_CHIP_ID   <- here": ("test_damaged_images::test_an_older_version_is_installed",),
+            "said(text='Prepare to restart system!')   <- here": (
+                "test_stock_applications::test_an_older_version_is_installed[native_ota]",
+            ),
+        },
+    ),
+    shows(
+        Defect.OWN_VERSION_REFUSED,
+        "An application that compares no versions installs any.",
+        {
+            "said(text='OTA Succeed, Rebooting...')   <- here": (
+                "test_stock_applications::test_simple_ota_installs_its_own_version_again",
+            ),
         },
     ),
     mixed(
