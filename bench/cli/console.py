@@ -58,7 +58,7 @@ def _parse(args: argparse.Namespace) -> int:
 def _live(args: argparse.Namespace) -> int:
     from bench.boards.at_hand import at_hand
     from bench.boards.drivers.console import console_of
-    from bench.cli.live import Screen, typed
+    from bench.cli.live import Screen, typed, when_unread
 
     colour = args.colour == "always" or (args.colour == "auto" and sys.stdout.isatty())
     with at_hand(args.board, args.boards_file, purpose="bench console live") as attachment, ExitStack() as stack:
@@ -83,7 +83,8 @@ def _live(args: argparse.Namespace) -> int:
             for data in typed(sys.stdin.buffer):
                 port.write(data)
             if not sys.stdin.isatty():
-                # Nobody types, in CI say: it records until it is interrupted, or nothing more can come.
+                # Nobody types, in CI say: it records until it is interrupted, or nothing more can come or be shown.
+                when_unread(sys.stdout, lambda: endings.put(BrokenPipeError()))
                 raise endings.get()
         except BoardLost:
             if endings.empty():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import select
+import threading
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from bench.console import Boot, ConsoleReader, Event, Noise, Panic, Record
 from bench.console.causes import explain
 
-__all__ = ["Screen", "typed"]
+__all__ = ["Screen", "typed", "when_unread"]
 
 _COLOURS = MappingProxyType({"E": "31", "W": "33", "I": "32", "D": "2", "V": "2"})
 _MARK = "1;36"
@@ -60,3 +62,24 @@ def typed(stream: BinaryIO) -> Iterator[bytes]:
     """Lines as they are typed, until the end of the input; a terminal gives them one by one."""
     while line := stream.readline():
         yield line
+
+
+def when_unread(stream: TextIO, tell: Callable[[], None]) -> None:
+    """Call `tell`, from a thread of its own, when nobody reads a pipe any more.
+
+    Whoever writes to it learns that with the next write only, and a board that is silent causes none. What is no pipe
+    is read for ever; so is one on a system without poll(2).
+    """
+    if not hasattr(select, "poll"):
+        return
+    watched = select.poll()
+    try:
+        watched.register(stream.fileno(), 0)  # errors are told unasked: POLLERR, POLLHUP
+    except OSError:  # a stream without a descriptor
+        return
+
+    def watch() -> None:
+        if any(events & (select.POLLERR | select.POLLHUP) for _, events in watched.poll()):
+            tell()
+
+    threading.Thread(target=watch, name="unread", daemon=True).start()

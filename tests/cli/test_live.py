@@ -50,8 +50,10 @@ def test_what_a_device_prints_cannot_touch_the_terminal() -> None:
 
 
 @contextmanager
-def watched(folder: Path, stdin: int) -> Iterator[tuple[VirtualBoard, subprocess.Popen[str], queue.Queue[str]]]:
-    """`bench console live` of a board that is reset first; the lines that it says."""
+def watched(
+    folder: Path, stdin: int, last: str = ""
+) -> Iterator[tuple[VirtualBoard, subprocess.Popen[str], queue.Queue[str]]]:
+    """`bench console live` of a board that is reset first; the lines that it says, and no more after `last`."""
     spec = VirtualBuild(chip="esp32s3", app="advanced_https_ota", version="7", ca_pem=Authority.throwaway().ca_pem)
     write_build(spec, folder / "build")
     environment = {**os.environ, "OTA_BENCH_LEASES": str(folder / "leases")}
@@ -63,7 +65,7 @@ def watched(folder: Path, stdin: int) -> Iterator[tuple[VirtualBoard, subprocess
         with subprocess.Popen(command, stdin=stdin, stdout=pipe, stderr=pipe, text=True, env=environment) as live:
             assert live.stdout is not None
             lines: queue.Queue[str] = queue.Queue()
-            reader = threading.Thread(target=_pump, args=(live.stdout, lines))
+            reader = threading.Thread(target=_pump, args=(live.stdout, lines, last))
             reader.start()
             try:
                 yield board, live, lines
@@ -107,6 +109,16 @@ def test_a_record_ends_when_the_board_is_lost(tmp_path: Path) -> None:
         assert live.stderr.read().startswith("bench: the port ")
 
 
+def test_a_record_ends_when_nobody_reads_it(tmp_path: Path) -> None:
+    """As `| head` does: the board is silent by then, so no line would ever tell that it cannot be printed."""
+    silent_after = "Starting Advanced OTA example"
+    with watched(tmp_path, subprocess.DEVNULL, silent_after) as (_, live, lines):
+        _until(lines, silent_after)
+        assert live.stderr is not None
+        assert live.wait(30) == 141
+        assert live.stderr.read() == ""
+
+
 def test_a_record_ends_when_it_cannot_be_kept(tmp_path: Path) -> None:
     (tmp_path / "raw").symlink_to("/dev/full")
     with watched(tmp_path, subprocess.DEVNULL) as (_, live, _):
@@ -115,9 +127,12 @@ def test_a_record_ends_when_it_cannot_be_kept(tmp_path: Path) -> None:
         assert live.stderr.read() == "bench: [Errno 28] No space left on device\n"
 
 
-def _pump(stream: IO[str], lines: queue.Queue[str]) -> None:
+def _pump(stream: IO[str], lines: queue.Queue[str], last: str) -> None:
     for line in stream:
         lines.put(line)
+        if last and last in line:
+            stream.close()
+            return
 
 
 def _until(lines: queue.Queue[str], text: str) -> None:
