@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -29,6 +31,7 @@ def check_certificates(pem: bytes) -> None:
         raise BuildError("CA certificate: a private key is in the same file; give one with the certificate alone")
 
 
+@lru_cache(maxsize=8)  # as in bench.images.keys: the same key is in many builds
 def check_private_key(pem: bytes) -> None:
     """Refuse what is no unencrypted RSA-3072 private key in PEM.
 

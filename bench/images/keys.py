@@ -6,6 +6,7 @@ No message ever shows a key: it ends up in reports.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -74,6 +75,7 @@ def _fits(key: SigningKey | VerifyingKey) -> bool:
     return isinstance(key.curve, ec.SECP256R1)
 
 
+@lru_cache(maxsize=8)  # the same key signs every image of a run, and OpenSSL checks one of RSA for a tenth of a second
 def _read_private(data: bytes) -> object:
     return _read(data, lambda pem: load_pem_private_key(pem, None), lambda der: load_der_private_key(der, None))
 
