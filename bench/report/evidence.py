@@ -7,7 +7,7 @@
     outcome.json     how it ended
 
 What grows is appended, and written in pieces: what came is on its way to the file `WITHIN` seconds later at most, by a
-thread of its own, so that neither the board's console nor the server waits for a disk. `close` writes the rest. So
+thread beside them, so that neither the board's console nor the server waits for a disk. `close` writes the rest. So
 a run that fails or is ended by a signal leaves all of it, and one that is killed outright may lose the last moment:
 the lines before that are whole, and so is the last one unless the system was just writing it. What is replaced is
 replaced whole.
@@ -28,7 +28,7 @@ from bench.report.growing import Behind, Growing, cannot_write
 from bench.report.run import replace_json
 from bench.timeline import Entry, Timeline, to_jsonl
 
-__all__ = ["Evidence"]
+__all__ = ["WITHIN", "Evidence"]
 
 WITHIN = 0.25
 """Seconds that something may wait to be written: what a run loses that is killed outright. Every writing costs the
@@ -43,9 +43,10 @@ class Evidence:
 
     Args:
         folder: made where it is not there; what an earlier run left in it is replaced
+        behind: the thread that writes; None: one of its own, for as long as it is open
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, behind: Behind | None = None) -> None:
         self.folder = folder
         self._files: dict[str, Growing] = {}
         self._open = False
@@ -57,7 +58,8 @@ class Evidence:
         self._images_kept = True
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._behind = Behind(self._write, WITHIN)
+        self._behind = behind
+        self._own = contextlib.ExitStack()
         self._first_error: BenchError | None = None
 
     def open(self) -> Evidence:
@@ -71,7 +73,9 @@ class Evidence:
             (self.folder / "outcome.json").unlink(missing_ok=True)
             for name in ("console.raw", "timeline.jsonl", "requests.jsonl"):
                 self._files[name] = Growing(self.folder / name).open()
-            self._behind.start()
+            behind = self._behind or self._own.enter_context(Behind(WITHIN))
+            behind.call(self._write)
+            self._own.callback(behind.forget, self._write)
             self._open = True
             self._images_kept = False
             undo.pop_all()
@@ -124,7 +128,7 @@ class Evidence:
     def close(self) -> None:
         """Let go of the timeline, write what is left, and close the files; raises the first `BenchError` of writing."""
         self._open = False
-        self._behind.stop()
+        self._own.close()
         self._write()
         with self._writing:
             self._timeline = None

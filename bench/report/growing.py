@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from bench.errors import BenchError
 
@@ -13,32 +14,43 @@ __all__ = ["Behind", "Growing", "append_line", "cannot_write"]
 
 
 class Behind:
-    """A thread that calls `write` every so many `seconds`, until it is stopped.
+    """A thread that calls all who have something to write every so many `seconds`; a context manager.
 
-    Whoever has something to write need not even wake it: to switch threads costs more than to write. A process that is
-    killed outright loses what came in the last `seconds`, and nothing that came before; one that ends in any other way
-    stops it first.
+    Whoever has something to write need not even wake it: to switch threads costs more than to write, and one thread for
+    all the scenarios of a run less than one for each. A process that is killed outright loses what came in the last
+    `seconds`, and nothing that came before; one that ends in any other way stops it first.
     """
 
-    def __init__(self, write: Callable[[], None], seconds: float) -> None:
-        self._write = write
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._writes: tuple[Callable[[], None], ...] = ()
+        self._changing = threading.Lock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
-        """End; what is still waiting is for the caller to write."""
+    def __exit__(self, *_: object) -> None:
+        """End; what is still waiting is for the callers to write."""
         self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
+
+    def call(self, write: Callable[[], None]) -> None:
+        """Call this, too, from now on; it must not raise."""
+        with self._changing:
+            self._writes += (write,)
+
+    def forget(self, write: Callable[[], None]) -> None:
+        """Call it no more; a call that is under way is not waited for."""
+        with self._changing:
+            self._writes = tuple(one for one in self._writes if one != write)
 
     def _run(self) -> None:
         while not self._ending.wait(self._seconds):
-            self._write()
+            for write in self._writes:
+                write()
 
 
 class Growing:
