@@ -10,6 +10,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias
 
+import orjson
+
 from bench.errors import FormatError
 
 __all__ = ["Entry", "Value", "from_json", "plain", "to_json", "to_jsonl"]
@@ -32,7 +34,16 @@ def _jsonable(value: object) -> object:
 
 
 # json.dumps makes an encoder for every call that wants something of its own, which takes longer than the entry.
-_encode = json.JSONEncoder(separators=(", ", ": "), allow_nan=False, check_circular=False, default=_jsonable).encode
+_encode_any = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False, default=_jsonable).encode
+
+
+def _encoded(value: object) -> str | None:
+    """ASCII JSON by orjson, in a fifth of json's time; None for what it has other bytes for, or none."""
+    try:
+        data = orjson.dumps(value, default=_jsonable)
+    except orjson.JSONEncodeError:  # a number of more than 64 bits, half of a surrogate pair
+        return None
+    return data.decode("ascii") if data.isascii() else None
 
 
 @dataclass(frozen=True)
@@ -83,18 +94,21 @@ def plain(value: object) -> Value:
 
 def to_json(entry: Entry) -> str:
     """One line of ASCII JSON without its newline; keys in a stable order, bytes as ``{"$hex": "..."}``."""
-    return _encode(_fields(entry))
+    fields = _fields(entry)
+    return _encoded(fields) or _encode_any(fields)
 
 
 def to_jsonl(entries: Sequence[Entry]) -> str:
-    """The line of each entry, with newlines: what `to_json` makes of them, in half its time.
+    """The line of each entry, with newlines: what `to_json` makes of them, in half its time where all are ASCII.
 
     They are encoded together and then parted. JSON has a quote in a text escaped, so where they are parted can be
     taken for data only if that holds objects with an index of their own; there would be too many lines then.
     """
-    lines = _encode(list(map(_fields, entries)))[1:-1].replace('}, {"index": ', '}\n{"index": ')
-    if lines.count("\n") == len(entries) - 1:
-        return lines + "\n"
+    whole = _encoded(list(map(_fields, entries)))
+    if whole is not None:
+        lines = whole[1:-1].replace('},{"index":', '}\n{"index":')
+        if lines.count("\n") == len(entries) - 1:
+            return lines + "\n"
     return "".join(to_json(entry) + "\n" for entry in entries)
 
 

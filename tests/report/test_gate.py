@@ -484,13 +484,13 @@ def test_a_long_console_is_no_damage(tmp_path: Path) -> None:
 
 
 def test_what_was_said_and_seen_is_not_held_for_a_verdict(tmp_path: Path) -> None:
-    run = made(tmp_path / "run", [Did(f"test_{number}") for number in range(8)])
+    run = made(tmp_path / "run", [Did(f"test_{number}") for number in range(24)])
     entry = '{"index": 0, "at": 1.0, "source": "console", "kind": "noise", "data": {"text": "' + "x" * 100 + '"}}\n'
-    for number in range(8):
+    for number in range(24):
         (run / f"desk/update.test_{number}/timeline.jsonl").write_text(entry * 5000)
     tracemalloc.start()
     try:
-        assert len(read_run(run).trials) == 8
-        assert tracemalloc.get_traced_memory()[1] < 3 * len(entry) * 5000 * 8 // 2
+        assert len(read_run(run).trials) == 24
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(entry) * 5000 * 24 // 2
     finally:
         tracemalloc.stop()

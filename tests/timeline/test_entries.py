@@ -45,8 +45,9 @@ def test_a_round_trip_through_json_gives_the_same_entry(data: dict[str, object])
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "index"]), values, max_size=2), max_size=4))
-@example([{"a": '}, {"index": 3'}, {"a": "}\n{"}])
+@example([{"a": '},{"index":3'}, {"a": "}\n{"}])
 @example([{"a": [{"index": 1}, {"index": 2}]}, {"index": [{}, {"index": 3}]}])
+@example([{"a": "plain"}, {"a": "\u00e9"}, {"a": "\udc80"}, {"a": 1e16, "index": 1 << 70}])
 def test_many_lines_at_once_are_each_of_them(many: list[dict[str, object]]) -> None:
     timeline = Timeline()
     entries = [timeline.append("bench", "x", inner=data) for data in many]
@@ -57,8 +58,7 @@ def test_many_lines_at_once_are_each_of_them(many: list[dict[str, object]]) -> N
 def test_the_line_is_stable_and_bytes_are_hex() -> None:
     entry = Entry(3, 1.25, "board", "flash", MappingProxyType({"offset": 0x1000, "data": b"\x00\xff"}))
     assert to_json(entry) == (
-        '{"index": 3, "at": 1.25, "source": "board", "kind": "flash", '
-        '"data": {"offset": 4096, "data": {"$hex": "00ff"}}}'
+        '{"index":3,"at":1.25,"source":"board","kind":"flash","data":{"offset":4096,"data":{"$hex":"00ff"}}}'
     )
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
+import orjson
+
 from bench.errors import BenchError
 from bench.timeline import Entry
 
@@ -172,10 +174,14 @@ def _all_at_once(lines: Sequence[str]) -> list[Entry] | None:
 
     Unlike those of `bench.timeline.from_json`, their data is as JSON has it: a page shows it, and nothing compares it.
     """
+    text = f"[{','.join(lines)}]"
     try:
-        told = json.loads(f"[{','.join(lines)}]")
-    except (ValueError, RecursionError):
-        return None
+        told = orjson.loads(text)
+    except ValueError:
+        try:
+            told = json.loads(text)  # which knows half of a surrogate pair, too
+        except (ValueError, RecursionError):
+            return None
     for line, one in zip(lines, told, strict=False):
         if line.count("[") + line.count("{") > _DEEPEST and _is_deep(one):
             return None
