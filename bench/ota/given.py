@@ -10,7 +10,7 @@ from bench.builds import Build
 from bench.builds.rekeying import signed_by_anybody
 from bench.ota.firmware import Firmware
 
-__all__ = ["unlike"]
+__all__ = ["why_unfit"]
 
 _CHANGED = (5, 5)
 """Much of what ESP-IDF says and does is another since this line of releases."""
@@ -18,7 +18,7 @@ _CHANGED = (5, 5)
 _REQUEST_SIZE = "EXAMPLE_HTTP_REQUEST_SIZE"
 
 
-def unlike(firmware: Firmware, wanted: Mapping[str, Any]) -> str | None:
+def why_unfit(firmware: Firmware, wanted: Mapping[str, Any]) -> str | None:
     """Why a scenario is about another build than this one, with the mend where there is one; None where it is not.
 
     Args:
@@ -64,9 +64,10 @@ def _of_virtual_builds(_: Build, wanted: Mapping[str, Any]) -> Iterator[str]:
 def _of_release(build: Build, wanted: Mapping[str, Any]) -> Iterator[str]:
     built, idf_ver = _line_of(build), wanted.get("idf_ver", "")
     line = _line(idf_ver)
-    if wanted.get("exactly") and built != line:
-        yield f"needs a build by ESP-IDF {idf_ver}: {build.path} is by another release"
-    elif line and not wanted.get("exactly") and (built < line if line >= _CHANGED else built >= _CHANGED):
+    if wanted.get("exactly"):
+        if built != line:
+            yield f"needs a build by ESP-IDF {idf_ver}: {build.path} is by another release"
+    elif line and (built < line if line >= _CHANGED else built >= _CHANGED):
         yield f"needs ESP-IDF {'since' if line >= _CHANGED else 'as of'} {idf_ver}: {build.path} is of another"
     if "since" in wanted and built < _line(wanted["since"]):
         yield f"needs ESP-IDF since {wanted['since']}: {build.path} is by an earlier one"
