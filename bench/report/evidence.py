@@ -9,8 +9,8 @@
 What grows is appended, and written in pieces: what came is on its way to the file `WITHIN` seconds later at most, by a
 thread beside them, so that neither the board's console nor the server waits for a disk. `close` writes the rest. So
 a run that fails or is ended by a signal leaves all of it, and one that is killed outright may lose the last moment:
-the lines before that are whole, and so is the last one unless the system was just writing it. What is replaced is
-replaced whole.
+the lines before that are whole, and so is the last one unless the system was just writing it. What is written again
+is whole before and after.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.report.firmware_store import KeptImage
 from bench.report.growing import Behind, Growing, cannot_write
-from bench.report.run import replace_json
+from bench.report.run import rewrite_json
 from bench.timeline import Entry, Timeline, to_jsonl
 
 __all__ = ["WITHIN", "Evidence"]
@@ -114,7 +114,7 @@ class Evidence:
         self._write()
         if outcome == "passed" and self._first_error is not None:
             outcome, particulars = "error", {**particulars, "cause": str(self._first_error)}
-        self._replace("outcome.json", {"outcome": outcome, **particulars})
+        self._rewrite("outcome.json", {"outcome": outcome, **particulars})
 
     def give_up(self, error: BenchError) -> None:
         """Keep what came so far and nothing more, for this reason, which `close` raises and who waits is told."""
@@ -153,7 +153,7 @@ class Evidence:
             with self._lock:
                 kept, self._images_kept, images = self._images_kept, True, list(self._images)
             if not kept:
-                self._try(lambda: self._replace("images.json", images))
+                self._try(lambda: self._rewrite("images.json", images))
 
     def _new_entries(self) -> tuple[Entry, ...]:
         """What has come to the timeline since the last time."""
@@ -193,10 +193,10 @@ class Evidence:
             self._images += new
             self._images_kept = self._images_kept and not new
 
-    def _replace(self, name: str, value: object) -> None:
+    def _rewrite(self, name: str, value: object) -> None:
         path = self.folder / name
         try:
-            replace_json(path, value)
+            rewrite_json(path, value)
         except OSError as error:
             raise cannot_write(path, error) from error
 
