@@ -101,9 +101,10 @@ def test_a_file_is_written_over_only_where_nothing_can_come_between(
     assert json.loads(path.read_bytes()) == then
 
 
-def test_what_can_only_be_replaced_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("there", ["gone/away", "/dev/full"])
+def test_what_can_only_be_replaced_is(there: str, tmp_path: Path) -> None:
     path = tmp_path / "outcome.json"
-    path.symlink_to(tmp_path / "gone" / "away")
+    path.symlink_to(tmp_path / there)
     rewrite_json(path, {"a": 1})
     assert json.loads(path.read_bytes()) == {"a": 1}
 
