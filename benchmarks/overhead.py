@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import os
 import resource
@@ -33,6 +34,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,42 +149,39 @@ def _throw_away(config: pytest.Config) -> None:
     config.pluginmanager.unregister(name="ota-bench-attempts")
 
 
-def run(options: argparse.Namespace, *, whole: bool) -> tuple[float, float, float, dict[str, float]]:
+def run(options: argparse.Namespace, folder: Path, *, whole: bool) -> tuple[float, float, float, dict[str, float]]:
     """Processor seconds and wall seconds of one run, the seconds it waited, and the processor seconds by part."""
-    with tempfile.TemporaryDirectory() as folder:
-        counted = Path(folder) / "counted.json"
-        command = [sys.executable, "-m", "pytest", "-q", "scenarios", "--board", options.board, "-k", options.keyword]
-        command += ["--evidence", folder, "-p", "no:cacheprovider", "-p", "overhead", *(() if whole else WITHOUT)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment | ({COUNT_INTO: str(counted)} if whole else {}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode != 0:
-            told = (done.stdout + done.stderr)[-3000:]
-            raise SystemExit(f"the scenarios did not pass, so their time says nothing:\n{told}")
-        waited, parts = json.loads(counted.read_text()) if whole else (0.0, {})
+    counted = folder / "counted.json"
+    command = [sys.executable, "-m", "pytest", "-q", "scenarios", "--board", options.board, "-k", options.keyword]
+    command += ["--evidence", str(folder), "-p", "no:cacheprovider", "-p", "overhead", *(() if whole else WITHOUT)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    os.sync()  # what the runs before have left to be written is not to be waited for in this one
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment | ({COUNT_INTO: str(counted)} if whole else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        told = (done.stdout + done.stderr)[-3000:]
+        raise SystemExit(f"the scenarios did not pass, so their time says nothing:\n{told}")
+    waited, parts = json.loads(counted.read_text()) if whole else (0.0, {})
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, waited, parts
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--board", default="virtual-esp32s3")
-    parser.add_argument("--runs", type=int, default=8, help="an even number, for the order of the two ways to change")
-    parser.add_argument("-k", dest="keyword", default="update or refus", help="only scenarios that pytest's -k selects")
-    options = parser.parse_args()
-    run(options, whole=True)  # what is made once and kept is made now
+def measure(options: argparse.Namespace, folders: Iterator[Path]) -> None:
+    """Run in turns, and print what each round and all of them say."""
+    run(options, next(folders), whole=True)  # what is made once and kept is made now
     whole, bare, shares, waits = [], [], [], []
     parts: Counter[str] = Counter()
     for number in range(1, options.runs + 1):
         # Now one first and now the other: a machine that gets slower meanwhile would be taken for what evidence costs.
-        done = {is_whole: run(options, whole=is_whole) for is_whole in ((False, True) if number % 2 else (True, False))}
+        order = (False, True) if number % 2 else (True, False)
+        done = {is_whole: run(options, next(folders), whole=is_whole) for is_whole in order}
         bare.append(done[False][:2])
         processor, wall, waited, counted = done[True]
         whole.append((processor, wall))
@@ -200,6 +199,16 @@ def main() -> None:
     for name, column in (("processor", 0), ("wall", 1)):
         without, all_of_it = (statistics.median(one[column] for one in runs) for runs in (bare, whole))
         print(f"{name}, medians: {without:.2f} s without, {all_of_it:.2f} s with: {all_of_it / without - 1:+.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", default="virtual-esp32s3")
+    parser.add_argument("--runs", type=int, default=8, help="an even number, for the order of the two ways to change")
+    parser.add_argument("-k", dest="keyword", default="update or refus", help="only scenarios that pytest's -k selects")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:  # which goes at the end: to remove files keeps some disks busy
+        measure(options, (Path(tempfile.mkdtemp(dir=folder)) for _ in itertools.count()))
 
 
 if __name__ == "__main__":
