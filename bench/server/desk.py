@@ -233,7 +233,8 @@ def _takes(published: Published, asked: Asked, plan: Plan) -> bool:
     """Is it gone when its last piece is sent? Its reader may ask again as soon as it has that."""
     if not published.once or asked.method != "GET":
         return False
-    size = len(published.data)
+    # Compressed, it has as many bytes as are sent; what is served in its stead does not count as having been taken.
+    size = len(plan.file.data if plan.file is not None and plan.file.coding else published.data)
     ends = any(
         name.lower() == "content-range" and value.endswith(f"-{size - 1}/{size}") for name, value in plan.headers
     )

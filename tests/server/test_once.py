@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bench.server import Authority, Cut, OtaServer, PlainHttp, Release
+from bench.server import Authority, Cut, Gzip, HtmlPage, OtaServer, PlainHttp, Release
 from bench.timeline import Timeline
 from tests.server.conftest import DEADLINE, Client
 
@@ -65,6 +65,25 @@ def test_a_release_for_once_is_gone_with_its_last_byte(
         for headers in asked:
             assert get(release.url, authority, **headers)[0] in (200, 206)
         assert get(release.url, authority)[0] == left
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [({}, 404), ({"Range": "bytes=0-99"}, 200), ({"Range": "bytes=100-"}, 404)],
+)
+def test_a_compressed_release_for_once_is_gone_with_the_last_byte_of_what_is_sent(
+    authority: Authority, asked: dict[str, str], left: int
+) -> None:
+    with Timeline() as timeline, OtaServer(timeline, authority) as server:
+        release = server.publish("/one.bin", DATA, Gzip(), once=True)
+        assert get(release.url, authority, **asked)[0] in (200, 206)
+        assert get(release.url, authority)[0] == left
+
+
+def test_what_is_served_instead_of_a_release_for_once_does_not_take_it(authority: Authority) -> None:
+    with Timeline() as timeline, OtaServer(timeline, authority) as server:
+        release = server.publish("/one.bin", DATA, HtmlPage(), once=True)
+        assert [get(release.url, authority)[0] for _ in range(2)] == [200, 200]
 
 
 BIG = bytes(5_000_000)
