@@ -93,7 +93,11 @@ class EspIdf:
         words = ["bash", "-c", '. "$1" >&2 && env -0', "bash", str(script)]
         try:
             done = subprocess.run(
-                words, env=_bare(outside), capture_output=True, timeout=_PATIENCE, stdin=subprocess.DEVNULL
+                words,
+                env=_bare(outside) | {"PYTHONDONTWRITEBYTECODE": "1"},  # ESP-IDF is only read
+                capture_output=True,
+                timeout=_PATIENCE,
+                stdin=subprocess.DEVNULL,
             )
         except FileNotFoundError:
             raise BuildError(f"bash is not installed, and {script} needs it: install it") from None

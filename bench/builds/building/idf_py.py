@@ -70,7 +70,7 @@ def run(
         log.open("wb") as kept,
         subprocess.Popen(
             words,
-            env={**environment, "PYTHONUNBUFFERED": "1"},
+            env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},  # ESP-IDF is only read
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
