@@ -104,11 +104,14 @@ class Listener:
         """Stop listening, drop every connection and wait until all of them are over."""
         self._closing = True
         if self._server is not None:
+            # asyncio may have accepted connections that it has not handed over yet: they come in the next turns of its
+            # loop (accepted, a task, a transport, its protocol), are dropped as they come, and take as many to be over.
+            # A server that is closed by then would let go of them half made (asyncio.Server._attach, Python 3.11).
+            for sock in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(sock.fileno())
+            for _ in range(8):
+                await asyncio.sleep(0)
             self._server.close()
-        # asyncio may have accepted connections that it has not handed over yet: they come in the next turns of its
-        # loop (accepted, a task, a transport, its protocol), are dropped as they come, and take as many to be over.
-        for _ in range(8):
-            await asyncio.sleep(0)
         for raw in self._guests.values():
             drop(raw)
         await asyncio.gather(*self._guests)

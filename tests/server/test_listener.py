@@ -1,0 +1,47 @@
+"""A listener that is closed lets go of whoever is just arriving."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import socket
+
+import pytest
+
+from bench.server.listener import Listener, Reception
+from tests.server.conftest import DEADLINE
+
+
+def nobody_is_told() -> Reception:
+    def nothing(*_: object) -> None:
+        return None
+
+    def http(_: object) -> asyncio.Protocol:
+        return asyncio.Protocol()
+
+    return Reception(lambda: 1, nothing, nothing, nothing, http, nothing)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_closed_at_any_turn_of_an_arrival(turns: int) -> None:
+    """asyncio takes some turns of its loop from accepting a connection to handing it over."""
+    said: list[dict[str, object]] = []
+
+    async def close_meanwhile() -> socket.socket:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)  # asyncio tells then what becomes of an arrival that fails
+        loop.set_exception_handler(lambda _, told: said.append(told))
+        listener = Listener(nobody_is_told(), None, DEADLINE)
+        await listener.open("127.0.0.1", 0)
+        client = socket.create_connection(("127.0.0.1", listener.port), timeout=DEADLINE)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await listener.close()
+        return client
+
+    with asyncio.run(close_meanwhile()) as client:
+        gc.collect()  # what was let go of half made is warned of here, and a warning is an error
+        with contextlib.suppress(ConnectionError):  # over, too
+            assert client.recv(1) == b""
+    assert not said
