@@ -25,7 +25,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.report.firmware_store import KeptImage
 from bench.report.growing import Behind, Growing, cannot_write
-from bench.report.run import rewrite_json
+from bench.report.json_file import rewrite_json
 from bench.timeline import Entry, Timeline, to_jsonl
 
 __all__ = ["WITHIN", "Evidence"]

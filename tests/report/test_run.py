@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.report.run import Outcome, Run, rewrite_json
+from bench.report.run import Outcome, Run
 
 
 def test_runs_in_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:
@@ -68,50 +65,3 @@ def test_a_damaged_outcome_is_an_error_that_is_named_and_no_pass(tmp_path: Path,
 def test_a_sound_run_has_no_damage(tmp_path: Path) -> None:
     ended(Run(tmp_path), "model", "test_one", "skipped", virtual=True)
     assert Run(tmp_path).damage == []
-
-
-@given(values=st.lists(st.dictionaries(st.text(), st.text(max_size=3000), max_size=3), min_size=1, max_size=6))
-def test_a_file_that_is_written_again_says_what_was_written_last(
-    values: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("again") / "outcome.json"
-    for value in values:
-        rewrite_json(path, value)
-        assert json.loads(path.read_bytes()) == value
-    assert os.listdir(path.parent) == ["outcome.json"]
-
-
-@pytest.mark.parametrize(
-    ("first", "then", "over"),
-    [
-        ({"a": 1}, {"a": 1, "b": 2}, True),
-        ({"a": 1}, {"a": 2}, True),
-        ({"a": 1, "b": 2}, {"a": 1}, False),  # an end of the old one would be left
-        ({"a": 1}, {"a": "x" * 4096}, False),  # a process can be killed between two pages
-    ],
-)
-def test_a_file_is_written_over_only_where_nothing_can_come_between(
-    first: object, then: object, over: bool, tmp_path: Path
-) -> None:
-    path = tmp_path / "outcome.json"
-    rewrite_json(path, first)
-    with path.open("rb") as reader:  # which a file that is replaced is not seen through
-        rewrite_json(path, then)
-        assert (json.loads(reader.read()) == then) is over
-    assert json.loads(path.read_bytes()) == then
-
-
-@pytest.mark.parametrize("there", ["gone/away", "/dev/full"])
-def test_what_can_only_be_replaced_is(there: str, tmp_path: Path) -> None:
-    path = tmp_path / "outcome.json"
-    path.symlink_to(tmp_path / there)
-    rewrite_json(path, {"a": 1})
-    assert json.loads(path.read_bytes()) == {"a": 1}
-
-
-def test_what_cannot_be_written_at_all_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = tmp_path / "outcome.json"
-    path.mkdir()
-    with pytest.raises(OSError, match=r"outcome\.json"):
-        rewrite_json(path, {"a": 1})
-    assert os.listdir(tmp_path) == ["outcome.json"]

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.boards.board import Board
 from bench.errors import BenchError
 from bench.report.growing import append_line
-from bench.report.run import replace_json
+from bench.report.json_file import replace_json
 
 __all__ = [
     "ATTEMPTS",

@@ -72,8 +72,8 @@ def write_report(run: Path, file: Path | None = None, *, decode: Decode | None =
         raise BenchError(f"{run} is no run: name the folder of a run, evidence/<start>")
     target = file if file is not None else run / REPORT
     with _collecting_nothing():
-        way = _way(run, target)
-        rows = sorted((_row(case, way, decode) for case in cases(run)), key=lambda row: row.order)
+        url = _url_of_run(run, target)
+        rows = sorted((_row(case, url, decode) for case in cases(run)), key=lambda row: row.order)
         text = _page(run, run_facts(run), rows)
     whole = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
@@ -98,13 +98,15 @@ def _collecting_nothing() -> Iterator[None]:
             gc.enable()
 
 
-def _way(run: Path, page: Path) -> str | None:
+def _url_of_run(run: Path, page: Path) -> str | None:
     """What links from the page into the run's folder begin with; None where it does not lie below the page."""
     there = os.path.relpath(run.resolve(), page.parent.resolve()).replace(os.sep, "/")
-    return None if there.startswith("..") else "" if there == "." else quote(there) + "/"
+    if there.startswith(".."):
+        return None
+    return "" if there == "." else quote(there) + "/"
 
 
-def _row(case: Case, way: str | None, decode: Decode | None) -> _Row:
+def _row(case: Case, run_url: str | None, decode: Decode | None) -> _Row:
     why = failure(case, decode)
     rows = listing(case.console, case.entries, decode)
     data = {
@@ -114,7 +116,7 @@ def _row(case: Case, way: str | None, decode: Decode | None) -> _Row:
         "scenario": clean(case.text("scenario")),
         "damage": list(map(clean, (*case.damage, *case.left_out))),
         "facts": _facts(case),
-        "files": _files(case, way),
+        "files": _files(case, run_url),
         "images": [
             [clean(str(image.get(name, ""))) for name in ("role", "name", "size", "sha256")] for image in case.images
         ],
@@ -141,9 +143,9 @@ def _facts(case: Case) -> list[list[str]]:
     return [[label, clean(case.text(name))] for label, name in named if case.text(name)]
 
 
-def _files(case: Case, way: str | None) -> list[list[str]]:
+def _files(case: Case, run_url: str | None) -> list[list[str]]:
     """Names of the files of evidence, with links to them from where the page lies."""
-    link = "" if way is None else f"{way}{quote(case.board)}/{quote(case.name)}/"
+    link = "" if run_url is None else f"{run_url}{quote(case.board)}/{quote(case.name)}/"
     names = ("console.raw", "timeline.jsonl", "requests.jsonl", "images.json", "outcome.json")
     return [[name, link and link + name] for name in names if name in case.files]
 
