@@ -58,7 +58,8 @@ def entries(cache: Cache) -> list[str]:
     return sorted(one.name for one in cache.root.iterdir() if one.name not in ("locks", "failed"))
 
 
-def test_a_build_is_what_was_asked_for(idf: EspIdf, cache: Cache) -> None:
+def test_a_build_is_what_was_asked_for(idf: EspIdf, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # that nothing is written there is the bench's doing
     before = fingerprint(idf.path)
     made, lines = built(order(idf), cache)
     assert not made.cached
@@ -409,6 +410,7 @@ def test_the_environment_that_is_there_is_taken_when_it_is_this_esp_idf_s(idf: E
     assert idf.environment("esp32", here) == here
     other = {**here, "IDF_PATH": str(tmp_path), "PATH": os.environ["PATH"]}
     exported = idf.environment("esp32", other)
+    assert exported["PYTHONDONTWRITEBYTECODE"] == "1", "its Python must write nothing beside its sources"
     assert exported["IDF_PATH"] == str(idf.path)
     assert exported["STAND_IN_EXPORTED"] == "1"
     assert exported["MARK"] == "1"
