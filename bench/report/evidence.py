@@ -16,7 +16,6 @@ is whole before and after.
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from bench.errors import BenchError
 from bench.report.firmware_store import KeptImage
 from bench.report.growing import Behind, Growing, cannot_write
 from bench.report.json_file import rewrite_json
-from bench.timeline import Entry, Timeline, to_jsonl
+from bench.timeline import Entry, Timeline, to_jsonl, to_line
 
 __all__ = ["WITHIN", "Evidence"]
 
@@ -44,10 +43,14 @@ class Evidence:
     Args:
         folder: made where it is not there; what an earlier run left in it is replaced
         behind: the thread that writes; None: one of its own, for as long as it is open
+
+    Attributes:
+        told: what `outcome.json` holds; empty while there is none
     """
 
     def __init__(self, folder: Path, behind: Behind | None = None) -> None:
         self.folder = folder
+        self.told: dict[str, object] = {}
         self._files: dict[str, Growing] = {}
         self._open = False
         self._timeline: Timeline | None = None
@@ -66,11 +69,11 @@ class Evidence:
         """Make the folder and its files."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "outcome.json").unlink(missing_ok=True)
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            (self.folder / "outcome.json").unlink(missing_ok=True)
             for name in ("console.raw", "timeline.jsonl", "requests.jsonl"):
                 self._files[name] = Growing(self.folder / name).open()
             behind = self._behind or self._own.enter_context(Behind(WITHIN))
@@ -114,7 +117,21 @@ class Evidence:
         self._write()
         if outcome == "passed" and self._first_error is not None:
             outcome, particulars = "error", {**particulars, "cause": str(self._first_error)}
-        self._rewrite("outcome.json", {"outcome": outcome, **particulars})
+        self._tell({"outcome": outcome, **particulars})
+
+    def amend(self, particulars: Mapping[str, object]) -> None:
+        """Add to an outcome what is known since it was written, be it another outcome; at any time, closed or not."""
+        self._tell({**self.told, **particulars})
+
+    def _tell(self, told: dict[str, object]) -> None:
+        self._rewrite("outcome.json", told)
+        self.told = told
+
+    @property
+    def images(self) -> tuple[Mapping[str, object], ...]:
+        """What `images.json` holds: role, name, size and SHA-256 of every image so far."""
+        with self._lock:
+            return tuple(self._images)
 
     def give_up(self, error: BenchError) -> None:
         """Keep what came so far and nothing more, for this reason, which `close` raises and who waits is told."""
@@ -132,7 +149,7 @@ class Evidence:
         self._write()
         with self._writing:
             self._timeline = None
-            unanswered = "".join(json.dumps(asked) + "\n" for asked in self._unanswered.values())
+            unanswered = "".join(to_line(asked) + "\n" for asked in self._unanswered.values())
             self._unanswered.clear()
             self._keep("requests.jsonl", unanswered.encode("ascii"))
             for file in self._files.values():
@@ -165,10 +182,10 @@ class Evidence:
     def _of_server(self, entry: Entry) -> str:
         """The line of `requests.jsonl` that this entry completes, if any."""
         if entry.kind == "request":
-            self._unanswered[entry.get("request")] = {"at": entry.at, **_plain(entry.data)}
+            self._unanswered[entry.get("request")] = {"at": entry.at, **entry.data}
         elif entry.kind == "response":
             asked = self._unanswered.pop(entry.get("request"), {})
-            return json.dumps({**asked, **_plain(entry.data), "answered_at": entry.at}) + "\n"
+            return to_line({**asked, **entry.data, "answered_at": entry.at}) + "\n"
         elif entry.kind == "release":
             image = {"role": "published", "name": entry.get("path")}
             self._add_images([{**image, "size": entry.get("size"), "sha256": entry.get("sha256")}])
@@ -205,7 +222,3 @@ def _taken(waiting: deque[bytes]) -> Iterator[bytes]:
     """What waits, oldest first, taken away; more may come meanwhile, from other threads."""
     for _ in range(len(waiting)):
         yield waiting.popleft()
-
-
-def _plain(data: Mapping[str, object]) -> dict[str, object]:
-    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in data.items()}

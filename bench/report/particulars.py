@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from bench.timeline import Diverged, TimedOut, Unmet
 
@@ -64,12 +62,9 @@ def _unmet(error: BaseException | None) -> Unmet | None:
     return None
 
 
-def properties(outcome: Mapping[str, object], folder: Path) -> list[tuple[str, str]]:
-    """What a report of another make is told about a scenario, by name: its outcome's facts and its images' digests.
-
-    No digests where they cannot be read from its folder: it is not for this that a run fails.
-    """
-    return [*_of_outcome(outcome), *_of_images(_read(folder / "images.json"))]
+def properties(outcome: Mapping[str, object], images: Iterable[Mapping[str, object]]) -> list[tuple[str, str]]:
+    """What a report of another make is told about a scenario, by name: its outcome's facts and its images' digests."""
+    return [*_of_outcome(outcome), *_of_images(images)]
 
 
 def _of_outcome(outcome: Mapping[str, object]) -> Iterable[tuple[str, str]]:
@@ -79,14 +74,6 @@ def _of_outcome(outcome: Mapping[str, object]) -> Iterable[tuple[str, str]]:
             yield name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _of_images(images: object) -> Iterable[tuple[str, str]]:
-    for image in images if isinstance(images, list) else ():
-        if isinstance(image, dict):
-            yield f"sha256 of {image.get('role')} {image.get('name')}", str(image.get("sha256"))
-
-
-def _read(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+def _of_images(images: Iterable[Mapping[str, object]]) -> Iterable[tuple[str, str]]:
+    for image in images:
+        yield f"sha256 of {image.get('role')} {image.get('name')}", str(image.get("sha256"))

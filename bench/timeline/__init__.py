@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.timeline.clock import Clock, Deadline
-from bench.timeline.entries import Entry, Value, from_json, to_json, to_jsonl
+from bench.timeline.entries import Entry, Value, from_json, to_json, to_jsonl, to_line
 from bench.timeline.events import (
     ABORT,
     CONNECTED,
@@ -67,4 +67,5 @@ __all__ = [
     "subtype_of_slot",
     "to_json",
     "to_jsonl",
+    "to_line",
 ]

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -138,6 +139,35 @@ def test_an_outcome_comes_after_all_that_led_to_it(tmp_path: Path) -> None:
         assert len(lines(tmp_path / "timeline.jsonl")) == 1
 
 
+def test_more_can_be_told_of_an_outcome_when_all_is_closed(tmp_path: Path) -> None:
+    with Evidence(tmp_path) as evidence:
+        assert evidence.told == {}
+        evidence.outcome("passed", board="desk")
+    evidence.amend({"outcome": "error", "seconds": 1.5})
+    assert evidence.told == {"outcome": "error", "board": "desk", "seconds": 1.5}
+    assert json.loads((tmp_path / "outcome.json").read_bytes()) == evidence.told
+
+
+def test_an_outcome_that_cannot_be_amended_stays_as_it_was(tmp_path: Path) -> None:
+    with Evidence(tmp_path / "x") as evidence:
+        evidence.outcome("passed")
+    shutil.rmtree(tmp_path / "x")
+    with pytest.raises(BenchError, match=r"cannot write the evidence .*outcome\.json"):
+        evidence.amend({"seconds": 1.5})
+    assert evidence.told == {"outcome": "passed"}
+
+
+def test_images_are_those_that_its_file_holds(tmp_path: Path) -> None:
+    timeline = Timeline()
+    with Evidence(tmp_path) as evidence:
+        evidence.attach(timeline)
+        evidence.flashed([KeptImage.of("app.bin", b"app")])
+        timeline.append("server", "release", path="/new.bin", size=3, sha256="ab")
+        evidence.outcome("passed")
+    assert [image["name"] for image in evidence.images] == ["app.bin", "/new.bin"]
+    assert json.loads((tmp_path / "images.json").read_bytes()) == list(evidence.images)
+
+
 def test_an_earlier_run_leaves_no_trace(tmp_path: Path) -> None:
     for number in range(2):
         with Evidence(tmp_path) as evidence:
@@ -170,6 +200,9 @@ def test_a_folder_that_cannot_be_is_an_error_of_the_bench(tmp_path: Path) -> Non
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
     with pytest.raises(BenchError, match=r"timeline\.jsonl"):
         Evidence(tmp_path).open()
+    (tmp_path / "y" / "outcome.json").mkdir(parents=True)
+    with pytest.raises(BenchError, match=r"cannot write the evidence .*y"):
+        Evidence(tmp_path / "y").open()
     assert before == (len(os.listdir("/proc/self/fd")) if before else 0)
 
 

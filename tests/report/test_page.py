@@ -20,6 +20,7 @@ from bench.console.causes import explain
 from bench.errors import BenchError
 from bench.report.html import reading, write_report
 from bench.report.html.listing import MOST, listing
+from bench.report.html.parting import part
 from bench.report.html.telling import clean
 from bench.timeline import Timeline
 from tests.report.making import FAILED, PANIC, REFUSED, UPDATE, damaged, scenario
@@ -62,7 +63,7 @@ def test_what_is_too_long_for_a_page_is_left_out_and_no_damage(tmp_path: Path, m
     (case,) = reading.cases(tmp_path)
     assert case.damage == ()
     assert [sentence.split(" ")[0] for sentence in case.left_out] == ["timeline.jsonl"]
-    assert len(case.entries) >= 3
+    assert len(case.timeline.said) >= 3
     assert case.left_out[0] in unpacked(page(tmp_path))["one"]["damage"]
     monkeypatch.setattr(reading, "_MOST_BYTES", 16)
     (case,) = reading.cases(tmp_path)
@@ -359,10 +360,12 @@ def test_every_line_has_its_row_whatever_the_console_holds(console: bytes, line_
     for number in line_numbers:
         timeline.append("console", "noise", text="x", line_no=number)
         timeline.append("server", "closed", connection=number)
-    found = listing(console, timeline.entries, explain)
+    parted, broken = part(timeline.to_jsonl().splitlines())
+    assert not broken
+    found = listing(console, parted, explain)
     lines = console.split(b"\n")[: None if console and not console.endswith(b"\n") else -1]
     assert len(found.rows) == len(lines) + len(line_numbers)
-    assert all(found.row(entry) is not None for entry in timeline.entries if entry.source == "server")
+    assert all(found.row(entry.index) is not None for entry in timeline.entries if entry.source == "server")
     assert [number for number in found.numbers if number] == list(range(1, len(lines) + 1))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.report.gate.plan import ATTEMPTS, PLAN, UNCOLLECTED
+from bench.report.html.parting import Parted
 from bench.report.html.reading import Case, cases, run_facts
 
 __all__ = ["NOT_SELECTED", "RunRecord", "Trial", "read_run"]
@@ -179,7 +180,7 @@ def _evidence(folder: Path, known: Iterable[str]) -> dict[str, list[Case]]:
         if case.text("scenario") not in known:
             raise BenchError(f"{folder}: {where} is evidence of a scenario that {PLAN} does not know; {_AGAIN}")
         # Of what it said and saw nothing is judged here; of a whole run that would fill the memory.
-        found[case.text("scenario")].append(replace(case, entries=(), console=None, images=()))
+        found[case.text("scenario")].append(replace(case, timeline=Parted(), console=b"", images=()))
     for several in found.values():
         several.sort(key=lambda case: (case.text("started"), case.board, case.name))
     return found

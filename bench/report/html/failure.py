@@ -46,7 +46,7 @@ def _said_by_device(case: Case, decode: Decode | None) -> str:
     last = _culprit(case)
     first_error: Entry | None = None
     panic: Entry | None = None
-    for entry in case.entries:
+    for entry in case.timeline.entries:
         if last is not None and entry.index > last:
             break
         if entry.kind == "start":
@@ -78,23 +78,19 @@ def failure_data(case: Case, listing: Listing) -> dict[str, object] | None:
     """For the page: ``wanted`` (fate, text, row, times), ``instead``, ``text``; ``row`` and ``at`` of what diverged."""
     if case.outcome in ("passed", "skipped"):
         return None
-    told, by_index = _expectation(case), {entry.index: entry for entry in case.entries}
+    told, culprit = _expectation(case), _culprit(case)
     wanted = told.get("wanted")
-    index = _culprit(case)
-    culprit = by_index.get(index) if index is not None else None
     steps = []
     for step in wanted if isinstance(wanted, list) else ():
         if isinstance(step, dict):
-            place, times = step.get("index"), step.get("times")
-            entry = by_index.get(place) if isinstance(place, int) else None
-            row = listing.row(entry) if entry is not None else None
+            times, row = step.get("times"), listing.row(step.get("index"))
             often = times if isinstance(times, int) else 1
             steps.append([str(step.get("fate")), clean(str(step.get("text"))), row, often])
     return {
         "wanted": steps,
         "instead": clean(str(told.get("instead") or "")),
-        "row": listing.row(culprit) if culprit is not None else None,
-        "at": culprit.at if culprit is not None else None,
+        "row": listing.row(culprit),
+        "at": case.timeline.when(culprit) if culprit is not None else None,
         "text": "\n".join(map(clean, case.text("message")[:MOST_TEXT].split("\n"))),
     }
 
@@ -104,14 +100,14 @@ def panics_data(case: Case, listing: Listing) -> list[dict[str, object]]:
     told = case.told.get("panics")
     decoded = {key(p.get("line_no")): p for p in told if isinstance(p, dict)} if isinstance(told, list) else {}
     found: list[dict[str, object]] = []
-    for entry in case.entries:
+    for entry in case.timeline.entries:
         if entry.kind == "panic":
             known = decoded.get(key(entry.get("line_no")), {})
             lines = known.get("decoded")
             found.append(
                 {
                     "reason": clean(str(entry.get("reason"))),
-                    "row": listing.row(entry),
+                    "row": listing.row(entry.index),
                     "last": listing.line(entry.get("last_line_no")),
                     "lines": [clean(str(line)) for line in lines] if isinstance(lines, list) else [],
                     "why_not": clean(str(known.get("why_not") or ("" if lines else _UNDECODED))),

@@ -7,9 +7,10 @@ without one, ``s`` for the server, ``b`` for the bench and the board's supply, `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.report.html.parting import Parted
 from bench.report.html.telling import LONGEST, clean, tell
 from bench.timeline import Decode, Entry
 
@@ -21,7 +22,6 @@ MOST, HEAD = 6000, 1500
 _MOST_OF_LINE = 4 * LONGEST
 """Bytes of a line that are looked at."""
 
-_LEVELS = frozenset("EWIDV")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _LEVEL = re.compile(r"([EWIDV]) \([0-9:. \-]{1,21}\) ")
 
@@ -40,85 +40,71 @@ class Listing:
     causes: dict[int, str] = field(default_factory=dict)
     _of_entry: dict[int, int] = field(default_factory=dict)
     _of_line: dict[int, int] = field(default_factory=dict)
+    _line_of: Mapping[int, int] = field(default_factory=dict)
 
-    def row(self, entry: Entry) -> int | None:
-        """The row of an entry; None where it was left out."""
-        found = self._of_entry.get(entry.index)
-        return found if found is not None else self.line(entry.get("line_no"))
+    def row(self, index: object) -> int | None:
+        """The row of the entry with this index; None where it was left out."""
+        if not isinstance(index, int):
+            return None
+        found = self._of_entry.get(index)
+        return found if found is not None else self.line(self._line_of.get(index))
 
     def line(self, number: object) -> int | None:
         """The row of a line of the console."""
         return self._of_line.get(number) if isinstance(number, int) else None
 
 
-def listing(console: bytes | None, entries: Sequence[Entry], decode: Decode | None) -> Listing:
+def listing(console: bytes, timeline: Parted, decode: Decode | None) -> Listing:
     """The rows of a console, with the entries of other sources between them."""
-    lines = console.split(b"\n") if console is not None else _told_lines(entries)
-    if lines and not lines[-1]:
+    lines = console.split(b"\n")
+    if not lines[-1]:
         lines.pop()
-    levels, causes, between = _what_is_known(entries, len(lines), decode)
-    texts = _texts(lines)
+    between, texts, levels = _between(timeline, len(lines)), _texts(lines), timeline.levels
     left_out = _left_out(lines, between)
-    made = Listing([], [])
-    for number in range(len(lines) + 1):
-        if number in left_out:
-            if number == left_out.start:
+    made = Listing([], [], _line_of=timeline.line_of)
+    done = 0
+    for last in sorted({*between, left_out.start - 1, left_out.stop - 1, len(lines)} - {-1}):
+        if last in left_out:
+            if done + 1 == left_out.start:
                 made.rows.append(f"!{len(left_out):,} lines are left out here: console.raw has them")
                 made.numbers.append(0)
+            done = last
             continue
-        if number:
-            text = texts[number - 1]
-            level = levels.get(number) or _level(text)
-            made._of_line[number] = len(made.rows)
-            if number in causes:
-                made.causes[len(made.rows)] = causes[number]
-            made.rows.append(level + text)
-            made.numbers.append(number)
-        for entry in between.get(number, ()):
+        numbers, first = range(done + 1, last + 1), len(made.rows)
+        made.rows.extend([(levels.get(n) or _level(texts[n - 1])) + texts[n - 1] for n in numbers])
+        made.numbers.extend(numbers)
+        made._of_line.update(zip(numbers, range(first, first + len(numbers)), strict=True))
+        for entry in between.get(last, ()):
             made._of_entry[entry.index] = len(made.rows)
             made.rows.append(("s" if entry.source == "server" else "b") + tell(entry))
             made.numbers.append(0)
+        done = last
+    causes = _causes(timeline.entries, decode)
+    made.causes.update({row: cause for number, cause in causes.items() if (row := made.line(number)) is not None})
     return made
 
 
-def _what_is_known(
-    entries: Iterable[Entry], lines: int, decode: Decode | None
-) -> tuple[dict[int, str], dict[int, str], dict[int, list[Entry]]]:
-    """By line of the console: its level, the cause it names, and the entries of others that came after it."""
-    levels: dict[int, str] = {}
-    causes: dict[int, str] = {}
-    between: dict[int, list[Entry]] = {}
-    newest = 0
-    for entry in entries:
+def _between(timeline: Parted, lines: int) -> dict[int, list[Entry]]:
+    """What others did, by the line of the console that it came after."""
+    found: dict[int, list[Entry]] = {}
+    for entry, line in zip(timeline.entries, timeline.after, strict=True):
         if entry.source != "console":
-            between.setdefault(min(newest, lines), []).append(entry)
-            continue
-        number = entry.data.get("line_no")
-        if isinstance(number, int) and entry.kind in ("record", "noise"):
-            newest = max(newest, number)
-            level = entry.data.get("level")
-            if isinstance(level, str) and level in _LEVELS:
-                levels.setdefault(number, level)
-            if level in ("E", "W") and decode is not None:
-                message = entry.data.get("message")
-                cause = decode(message) if isinstance(message, str) else None
-                if cause is not None:
-                    causes[number] = clean(cause)
-    return levels, causes, between
+            found.setdefault(min(line, lines), []).append(entry)
+    return found
 
 
-def _told_lines(entries: Iterable[Entry]) -> list[bytes]:
-    """What the timeline has of a console that is missing."""
-    lines: dict[int, str] = {}
+def _causes(entries: Iterable[Entry], decode: Decode | None) -> dict[int, str]:
+    """The causes that warnings and errors name, by line."""
+    found: dict[int, str] = {}
+    if decode is None:
+        return found
     for entry in entries:
-        number, level = entry.get("line_no"), entry.get("level")
-        if entry.source == "console" and isinstance(number, int) and 0 < number < 1_000_000:
-            if entry.kind == "record":
-                lines[number] = f"{level!s} ({entry.get('ms')!s}) {entry.get('tag')!s}: {entry.get('message')!s}"
-            elif entry.kind == "noise":
-                lines[number] = str(entry.get("text"))
-    newest = max(lines, default=0)
-    return [lines.get(number, "").encode("utf-8", "replace") for number in range(1, newest + 1)]
+        number, message = entry.get("line_no"), entry.get("message")
+        if entry.kind == "record" and isinstance(number, int) and isinstance(message, str):
+            cause = decode(message)
+            if cause is not None:
+                found[number] = clean(cause)
+    return found
 
 
 def _left_out(lines: Sequence[bytes], between: dict[int, list[Entry]]) -> range:
@@ -131,8 +117,11 @@ def _texts(lines: Sequence[bytes]) -> list[str]:
     """Each line as it is shown. All of them are decoded together: none can reach into the next one."""
     if not lines:
         return []
-    cut = [line[:_MOST_OF_LINE].removesuffix(b"\r") for line in lines]
-    texts = _ANSI.sub("", b"\n".join(cut).decode("utf-8", "backslashreplace")).split("\n")
+    cut = [line[:_MOST_OF_LINE] for line in lines] if max(map(len, lines)) > _MOST_OF_LINE else lines
+    whole = b"\n".join((*cut, b"")).replace(b"\r\n", b"\n")[:-1].decode("utf-8", "backslashreplace")
+    texts = _ANSI.sub("", whole).split("\n")
+    if whole.isascii() and max(map(len, texts)) <= LONGEST and "".join(texts).isprintable():
+        return texts
     return [
         clean(text) if len(line) <= _MOST_OF_LINE else f"{clean(text)[:LONGEST]} … ({len(line):,} bytes)"
         for text, line in zip(texts, lines, strict=True)

@@ -108,7 +108,7 @@ def _url_of_run(run: Path, page: Path) -> str | None:
 
 def _row(case: Case, run_url: str | None, decode: Decode | None) -> _Row:
     why = failure(case, decode)
-    rows = listing(case.console, case.entries, decode)
+    rows = listing(case.console, case.timeline, decode)
     data = {
         "promise": clean(case.text("promise")),
         "cause": why.cause,

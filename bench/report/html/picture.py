@@ -38,9 +38,9 @@ class _Mark:
 
 def picture(case: Case, listing: Listing) -> dict[str, object]:
     """The data that the page draws: ``marks``, ``bytes``, ``slots``, ``off``, ``end``, ``left`` (marks left out)."""
-    end = max((entry.at for entry in case.entries), default=0.0)
-    began, confirmed_by = starts(case.entries), case.text("confirmed_by")
-    entries = [entry for entry in case.entries if not _is_talk(entry, confirmed_by)]
+    timeline, confirmed_by = case.timeline, case.text("confirmed_by")
+    entries, end = timeline.entries, timeline.end
+    began = starts(timeline)
     marks = sorted(_marks(entries, listing, began), key=lambda mark: mark.at)
     shown = marks if len(marks) <= MOST else [*marks[: MOST // 3], *marks[-2 * MOST // 3 :]]
     rollback = case.told.get("rollback") is True
@@ -53,14 +53,6 @@ def picture(case: Case, listing: Listing) -> dict[str, object]:
         "slots": {clean(slot): [band.as_data() for band in found] for slot, found in slots.items()},
         "off": [[off.began, off.ended] for off in unpowered(entries, end)],
     }
-
-
-def _is_talk(entry: Entry, confirmed_by: str) -> bool:
-    """A line of the console that shows nowhere in the picture: by far the most of what a timeline holds."""
-    if entry.source != "console" or entry.kind not in ("record", "noise"):
-        return False
-    told = entry.data.get("message")
-    return entry.data.get("level") not in ("E", "W") and not (confirmed_by and confirmed_by in str(told))
 
 
 def _marks(entries: Sequence[Entry], listing: Listing, began: Mapping[int, float]) -> list[_Mark]:
@@ -81,7 +73,7 @@ def _marks(entries: Sequence[Entry], listing: Listing, began: Mapping[int, float
 
 
 def _of_device(entry: Entry, listing: Listing, began: Mapping[int, float]) -> _Mark | None:
-    row = listing.row(entry)
+    row = listing.row(entry.index)
     if entry.kind == "event":
         payload = entry.get("payload")
         label = short_event(entry.get("name"))
@@ -107,7 +99,7 @@ def _slot(payload: object) -> str | None:
 
 
 def _of_server(entry: Entry, listing: Listing, answers: Mapping[object, Entry]) -> _Mark:
-    row, kind = listing.row(entry), entry.kind
+    row, kind = listing.row(entry.index), entry.kind
     if kind == "request":
         label, answer = str(entry.get("method")), answers.get(key(entry.get("request")))
         if answer is None:
@@ -128,7 +120,7 @@ def _of_server(entry: Entry, listing: Listing, answers: Mapping[object, Entry]) 
 
 
 def _of_bench(entry: Entry, listing: Listing) -> _Mark:
-    row = listing.row(entry)
+    row = listing.row(entry.index)
     if entry.kind == "power":
         on = entry.get("on") is True
         label = "power on" if on else ("power cut" if entry.source == "board" else "power off")

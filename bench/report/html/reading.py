@@ -8,33 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 
-import orjson
-
 from bench.errors import BenchError
-from bench.timeline import Entry
+from bench.report.html.parting import DEEPEST, LONGEST_RUN, Parted, is_deep, part, told_console
 
 __all__ = ["OUTCOMES", "Case", "RunFacts", "cases", "run_facts"]
 
 OUTCOMES = ("failed", "error", "unfinished", "unknown", "passed", "skipped")
 """How a scenario can have ended, in the order in which somebody wants to see them."""
 
-_LONGEST_RUN = 1e9
-"""Seconds: what claims to have come later is no entry."""
-
 _MOST_BYTES = 64 << 20
 """Of one file; what is longer is read up to here."""
-
-_DEEPEST = 50
-"""Lists and objects within one another: nothing that the bench writes has more, and whoever shows it calls itself for
-each of them."""
-
-_FIELDS = itemgetter("index", "at", "source", "kind", "data")
-_SECONDS = (float, int)
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class Case:
         outcome: one of `OUTCOMES`: ``unfinished`` where the scenario never came to its end, ``unknown`` where what it
             left does not say
         told: `outcome.json`, empty where there is none
-        console: the bytes of the console; None where they are missing
+        console: the bytes of the console; where they are missing, what the timeline has of them
         damage: what is wrong with the evidence, one sentence each
         left_out: what is sound, and more than a page can hold, one sentence each
         files: names of what lies in the folder
@@ -56,8 +43,8 @@ class Case:
     folder: Path
     outcome: str
     told: Mapping[str, object]
-    entries: tuple[Entry, ...] = ()
-    console: bytes | None = None
+    timeline: Parted = field(default_factory=Parted)
+    console: bytes = b""
     images: tuple[Mapping[str, object], ...] = ()
     damage: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -71,7 +58,7 @@ class Case:
     def number(self, name: str) -> float | None:
         """A particular of the outcome as a number."""
         value = self.told.get(name)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LONGEST_RUN
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LONGEST_RUN
         return float(value) if number else None  # type: ignore[arg-type]  # `number` says that it is one
 
     @property
@@ -138,67 +125,32 @@ def _case(board: str, folder: Path, files: frozenset[str]) -> Case:
             damage.append(problem or f"outcome.json does not tell an outcome: {str(named)[:80]}")
     ran = outcome != "skipped" and told.get("evidence") is not False
     left_out: list[str] = []
-    entries = tuple(_entries(folder / "timeline.jsonl", damage, left_out)) if ran else ()
-    console = _shown(folder / "console.raw", damage, left_out) if ran else None
+    lines = _lines(folder / "timeline.jsonl", damage, left_out) if ran else []
+    timeline = _parted(lines, told.get("confirmed_by"), damage)
+    console = _shown(folder / "console.raw", damage, left_out) if ran else b""
+    console = console if console is not None else told_console(lines)
     images = tuple(_images(folder / "images.json", damage)) if ran else ()
     sentences = tuple(damage), tuple(left_out)
-    return Case(board, folder.name, folder, outcome, told, entries, console, images, *sentences, files)
+    return Case(board, folder.name, folder, outcome, told, timeline, console, images, *sentences, files)
 
 
-def _entries(path: Path, damage: list[str], left_out: list[str]) -> Iterator[Entry]:
-    """The entries of a timeline, but for lines that are none: those are counted."""
+def _lines(path: Path, damage: list[str], left_out: list[str]) -> list[str]:
+    """The lines of a timeline."""
     before = len(left_out)
     data = _shown(path, damage, left_out)
     if data is None:
-        return
+        return []
     if len(left_out) > before:  # its last line is only begun
         data = data[: data.rfind(b"\n") + 1]
-    lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
-    found = _all_at_once(lines)
-    if found is not None:
-        yield from found
-        return
-    broken: list[int] = []
-    for number, line in enumerate(lines, start=1):
-        entry = _all_at_once([line])
-        if entry is None:
-            broken.append(number)
-        else:
-            yield from entry
-    where = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
-    damage.append(f"timeline.jsonl: {len(broken)} lines are damaged and left out (line {where})")
+    return [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
 
 
-def _all_at_once(lines: Sequence[str]) -> list[Entry] | None:
-    """The entry of each line; None where one of them is none. Parsed in one piece, which takes a third of the time.
-
-    Unlike those of `bench.timeline.from_json`, their data is as JSON has it: a page shows it, and nothing compares it.
-    """
-    text = f"[{','.join(lines)}]"
-    try:
-        told = orjson.loads(text)
-    except ValueError:
-        try:
-            told = json.loads(text)  # which knows half of a surrogate pair, too
-        except (ValueError, RecursionError):
-            return None
-    for line, one in zip(lines, told, strict=False):
-        if line.count("[") + line.count("{") > _DEEPEST and _is_deep(one):
-            return None
-    found = [entry for one in told if (entry := _entry(one)) is not None]
-    return found if len(found) == len(told) == len(lines) else None
-
-
-def _entry(told: object) -> Entry | None:
-    if type(told) is not dict:
-        return None
-    try:
-        index, at, source, kind, data = _FIELDS(told)
-    except KeyError:
-        return None
-    # What comes out of JSON is of these very types, so to ask for them by name is enough, and fast.
-    sound = type(index) is int and type(source) is str and type(kind) is str and type(data) is dict
-    return Entry(index, at, source, kind, data) if sound and type(at) in _SECONDS and 0 <= at < _LONGEST_RUN else None
+def _parted(lines: Sequence[str], confirmed_by: object, damage: list[str]) -> Parted:
+    parted, broken = part(lines, confirmed_by if isinstance(confirmed_by, str) else "")
+    if broken:
+        where = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
+        damage.append(f"timeline.jsonl: {len(broken)} lines are damaged and left out (line {where})")
+    return parted
 
 
 def _images(path: Path, damage: list[str]) -> Iterator[Mapping[str, object]]:
@@ -228,26 +180,10 @@ def _json(path: Path, damage: list[str]) -> object:
     except (ValueError, RecursionError) as error:
         damage.append(f"{path.name} is damaged: {error}")
         return None
-    if _is_deep(told):
-        damage.append(f"{path.name} is damaged: it is nested more than {_DEEPEST} deep")
+    if is_deep(told):
+        damage.append(f"{path.name} is damaged: it is nested more than {DEEPEST} deep")
         return None
     return told
-
-
-def _is_deep(told: object) -> bool:
-    """Is it nested deeper than anything that the bench writes?"""
-    level = [told]
-    for _ in range(_DEEPEST):
-        level = [inner for one in level for inner in _inner(one)]
-        if not level:
-            return False
-    return True
-
-
-def _inner(told: object) -> Iterable[object]:
-    if isinstance(told, dict):
-        return told.values()
-    return told if isinstance(told, list) else ()
 
 
 def _shown(path: Path, damage: list[str], left_out: list[str]) -> bytes | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.report.html.telling import key, state_name
+from bench.report.html.parting import Parted
+from bench.report.html.telling import state_name
 from bench.timeline import Entry, slot_of_subtype
 
 __all__ = ["Band", "Off", "bands", "starts", "unpowered"]
@@ -50,16 +51,11 @@ class Off:
     ended: float
 
 
-def starts(entries: Sequence[Entry]) -> dict[int, float]:
+def starts(timeline: Parted) -> dict[int, float]:
     """When each boot began, by the index of its entry: a boot is told when its application has said its name."""
-    boots = [(entry, key(entry.get("line_no"))) for entry in entries if entry.kind == "boot"]
-    first, spoken = {line for _, line in boots}, dict[object, float]()
-    for entry in entries:
-        if entry.source == "console" and entry.kind in ("record", "noise"):
-            line = key(entry.data.get("line_no"))
-            if line in first:
-                spoken.setdefault(line, entry.at)
-    return {entry.index: min(spoken.get(line, entry.at), entry.at) for entry, line in boots}
+    boots = [(entry, entry.get("line_no")) for entry in timeline.entries if entry.kind == "boot"]
+    told = ((entry, timeline.said.get(line) if isinstance(line, int) else None) for entry, line in boots)
+    return {entry.index: entry.at if said is None else min(said, entry.at) for entry, said in told}
 
 
 def unpowered(entries: Sequence[Entry], end: float) -> list[Off]:

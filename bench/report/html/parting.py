@@ -1,0 +1,183 @@
+"""The timeline of a scenario as its page needs it: what happened, parted from the lines that the device just logs.
+
+Nine entries of ten are such lines. The page shows them as the console has them, and of the timeline it needs no more
+than when they came and their level: they are looked at once, all of them in one pass, and no `Entry` is made of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+import orjson
+
+from bench.timeline import Entry
+
+__all__ = ["DEEPEST", "LONGEST_RUN", "Parted", "is_deep", "part", "told_console"]
+
+LONGEST_RUN = 1e9
+"""Seconds: what claims to have come later is no entry."""
+
+DEEPEST = 50
+"""Lists and objects within one another: nothing that the bench writes has more, and whoever shows it calls itself for
+each of them."""
+
+_MOST_LINES = 1_000_000
+
+_FIELDS = itemgetter("index", "at", "source", "kind", "data")
+_SECONDS = (float, int)
+_LEVELS = frozenset("EWIDV")
+_GRAVE = frozenset("EW")
+
+
+@dataclass
+class Parted:
+    """A timeline, parted. Lines of the console are known by their numbers.
+
+    Attributes:
+        entries: what is more than a line that the device logs, in order: its warnings and errors, what lines mean,
+            and all that others did
+        after: for each of these, the newest line when it came; 0 before the first
+        levels: the level of each line that has one
+        said: when each line was first told, in seconds
+        line_of: the line that an entry of the console is about, by the index of the entry
+        newest: the newest line
+        end: when the last of the entries came, in seconds
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    after: list[int] = field(default_factory=list)
+    levels: dict[int, str] = field(default_factory=dict)
+    said: dict[int, float] = field(default_factory=dict)
+    line_of: dict[int, int] = field(default_factory=dict)
+    newest: int = 0
+    end: float = 0.0
+
+    def when(self, index: int) -> float | None:
+        """When the entry with this index came, in seconds; None where there is none."""
+        here = next((entry.at for entry in self.entries if entry.index == index), None)
+        return here if here is not None else self.said.get(self.line_of.get(index, -1))
+
+
+def part(lines: Sequence[str], confirmed_by: str = "") -> tuple[Parted, list[int]]:
+    """The timeline of these lines of JSON, and which of them (from 1) are no entries, and so left out.
+
+    Args:
+        confirmed_by: words in which the firmware tells that it is confirmed: a line with them is more than a line
+    """
+    parted = Parted()
+    told = _parsed(lines)
+    if told is not None and _take(parted, told, confirmed_by):
+        return parted, []
+    parted, broken = Parted(), []
+    for number, line in enumerate(lines, start=1):
+        one = _parsed([line])
+        if one is None or not _take(parted, one, confirmed_by):
+            broken.append(number)
+    return parted, broken
+
+
+def _parsed(lines: Sequence[str]) -> list[Any] | None:
+    """What each line holds; None where one of them is none. Parsed in one piece, which takes a third of the time."""
+    text = f"[{','.join(lines)}]"
+    try:
+        told = orjson.loads(text)
+    except ValueError:
+        try:
+            told = json.loads(text)  # which knows half of a surrogate pair, too
+        except (ValueError, RecursionError):
+            return None
+    if len(told) != len(lines):
+        return None
+    # Each entry has two brackets of its own, so few lines are looked at one by one.
+    if _brackets(text) >= 2 * len(lines) + DEEPEST:
+        perhaps = (one for line, one in zip(lines, told, strict=True) if _brackets(line) > DEEPEST)
+        if any(map(is_deep, perhaps)):
+            return None
+    return list(told)
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
+
+
+def is_deep(told: object) -> bool:
+    """Is it nested deeper than anything that the bench writes?"""
+    level = [told]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inner(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(told: object) -> Iterable[object]:
+    if isinstance(told, dict):
+        return told.values()
+    return told if isinstance(told, list) else ()
+
+
+def _take(parted: Parted, told: Iterable[object], confirmed_by: str) -> bool:
+    """Add these entries; False where one of them is none, with those before it added.
+
+    Unlike those of `bench.timeline.from_json`, their data is as JSON has it: a page shows it, and nothing compares it.
+    """
+    entries, after, line_of, said, levels = parted.entries, parted.after, parted.line_of, parted.said, parted.levels
+    newest, end = parted.newest, parted.end
+    for one in told:
+        if type(one) is not dict:
+            return False
+        try:
+            index, at, source, kind, data = _FIELDS(one)
+        except KeyError:
+            return False
+        # What comes out of JSON is of these very types, so to ask for them by name is enough, and fast.
+        if type(index) is not int or type(data) is not dict or type(at) not in _SECONDS or not 0 <= at < LONGEST_RUN:
+            return False
+        if source == "console":
+            number = data.get("line_no")
+            if type(number) is int:
+                line_of[index] = number
+            if kind == "record" or kind == "noise":
+                level = data.get("level")
+                if type(level) is not str or level not in _LEVELS:
+                    level = None
+                if type(number) is int:
+                    if number > newest:
+                        newest = number
+                    if number not in said:
+                        said[number] = at
+                    if level is not None and number not in levels:
+                        levels[number] = level
+                if level not in _GRAVE and not (confirmed_by and confirmed_by in str(data.get("message"))):
+                    end = at if at > end else end
+                    continue
+        if type(source) is not str or type(kind) is not str:
+            return False
+        end = at if at > end else end
+        entries.append(Entry(index, at, source, kind, data))
+        after.append(newest)
+    parted.newest, parted.end = newest, end
+    return True
+
+
+def told_console(lines: Sequence[str]) -> bytes:
+    """What the timeline has of a console that is missing: the text of each line, as far as it was told."""
+    found: dict[int, str] = {}
+    for line in lines:
+        parsed = _parsed([line])
+        if parsed is None or not _take(Parted(), parsed, ""):
+            continue
+        _, _, source, kind, data = _FIELDS(parsed[0])
+        number = data.get("line_no")
+        if source == "console" and type(number) is int and 0 < number < _MOST_LINES:
+            if kind == "record":
+                found[number] = f"{data.get('level')} ({data.get('ms')}) {data.get('tag')}: {data.get('message')}"
+            elif kind == "noise":
+                found[number] = str(data.get("text"))
+    newest = max(found, default=0)
+    texts = (found.get(number, "").replace("\n", " ") for number in range(1, newest + 1))
+    return "".join(f"{text}\n" for text in texts).encode("utf-8", "replace")
