@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bench.console.causes import explain
 from bench.errors import BenchError
 from bench.report.html import reading, write_report
-from bench.report.html.listing import MOST, listing
+from bench.report.html.listing import HEAD, MOST, listing
 from bench.report.html.parting import part
 from bench.report.html.telling import clean
 from bench.timeline import Timeline
@@ -136,6 +136,7 @@ def test_what_failed_is_data(tmp_path: Path) -> None:
     data = unpacked(page(tmp_path))["torn"]
     failure = data["failure"]
     assert [step[:2] for step in failure["wanted"]][2] == ["here", "FINISH"]
+    assert [step[2] for step in failure["wanted"]] == [0, None, None, None], "the row of what came"
     assert failure["at"] == culprit / 100
     assert "Failed to open HTTP connection" in data["rows"][failure["row"]]
     assert data["device"] == (
@@ -203,6 +204,9 @@ def test_the_bands_of_the_slots_follow_the_update(tmp_path: Path) -> None:
     ]
     assert [band[2:] for band in picture["slots"]["ota_0"]][-1] == ["valid", "1", 1, 1]
     assert len(picture["off"]) == 1
+    boots = [mark for mark in picture["marks"] if mark[2] == "boot"]
+    assert len(boots) == 3
+    assert all(mark[5] - mark[0] > 0.05 for mark in boots), "a boot begins with its first line"
     for bands in picture["slots"].values():
         assert all(left[1] == right[0] for left, right in pairwise(bands))
 
@@ -344,6 +348,33 @@ def test_a_line_of_a_megabyte_and_a_console_without_end_are_cut(tmp_path: Path) 
     assert rows[0] == "-line 0"
     assert rows[-1] == f"-line {3 * MOST - 1}"
     assert [row for row in rows if row[0] == "!"] == [f"!{2 * MOST:,} lines are left out here: console.raw has them"]
+
+
+def test_what_others_did_is_left_out_with_the_lines_around_it(tmp_path: Path) -> None:
+    with scenario(tmp_path, "endless") as told:
+        for number in range(MOST // 50):
+            told.says(b"".join(b"line %d\n" % line for line in range(100)))
+            told.serves(number)
+        told.ends("passed")
+    data = unpacked(page(tmp_path))["endless"]
+    rows, numbers = data["rows"], data["numbers"]
+    (gap,) = [place for place, row in enumerate(rows) if row[0] == "!"]
+    assert rows[gap - 1] == "-line 98"
+    assert rows[gap - 100][0] == "s", "before the gap it stands where it happened"
+    assert (rows[-3], rows[-2][0], rows[-1][0]) == ("-line 99", "s", "s")
+    assert gap == HEAD - 1 + 2 * (HEAD // 100 - 1), "all before the gap is there, and what came in it is left out"
+    assert len(rows) <= MOST + 1
+    assert sum(numbers) == MOST // 50 * 100, "steps from one number to the next, up to the last one"
+    told_of = [mark[4] for mark in data["picture"]["marks"]]
+    assert None in told_of
+    assert all(row is None or rows[row][0] == "s" for row in told_of)
+
+
+def test_the_end_of_a_line_is_no_part_of_it(tmp_path: Path) -> None:
+    with scenario(tmp_path, "ends") as told:
+        told.says(b"one\r\ntwo\ntwo\rthree\r\r\n\r\nlast\r")
+        told.ends("passed")
+    assert unpacked(page(tmp_path))["ends"]["rows"] == ["-one", "-two", "-two␍three␍", "-", "-last"]
 
 
 @given(st.text())

@@ -39,6 +39,12 @@ def test_what_happened_is_parted_from_what_the_device_just_logs() -> None:
     assert (parted.newest, parted.end) == (5, 3.5)
 
 
+def test_the_first_that_is_told_of_a_line_counts() -> None:
+    again = entry(8, "console", "record", 9.0, line_no=3, level="W", message="failed")
+    parted, _ = part([*UPDATE, again])
+    assert (parted.said[3], parted.levels[3], parted.end) == (2.0, "E", 9.0)
+
+
 def test_the_words_of_confirmation_are_more_than_a_line() -> None:
     parted, _ = part(UPDATE, confirmed_by="is valid")
     assert [entry.index for entry in parted.entries] == [0, 3, 4, 5, 6]
@@ -120,7 +126,12 @@ def test_every_entry_of_a_timeline_is_an_entry_or_a_line(told: list[tuple[str, s
 
 
 def test_a_console_that_is_missing_is_told_from_the_timeline() -> None:
-    lines = [*UPDATE, "{", entry(9, "console", "noise", line_no=7, text="two\nlines \ud800")]
+    lines = [
+        *UPDATE,
+        "{",
+        entry(8, "bench", "noise", line_no=8, text="no line"),
+        entry(9, "console", "noise", line_no=7, text="two\nlines \ud800"),
+    ]
     assert told_console(lines).decode().split("\n") == [
         "I (6) boot: ESP-IDF",
         "ets Jul 29",

@@ -120,7 +120,7 @@ def _texts(lines: Sequence[bytes]) -> list[str]:
     cut = [line[:_MOST_OF_LINE] for line in lines] if max(map(len, lines)) > _MOST_OF_LINE else lines
     whole = b"\n".join((*cut, b"")).replace(b"\r\n", b"\n")[:-1].decode("utf-8", "backslashreplace")
     texts = _ANSI.sub("", whole).split("\n")
-    if whole.isascii() and max(map(len, texts)) <= LONGEST and "".join(texts).isprintable():
+    if max(map(len, texts)) <= LONGEST and "".join(texts).isprintable():
         return texts
     return [
         clean(text) if len(line) <= _MOST_OF_LINE else f"{clean(text)[:LONGEST]} … ({len(line):,} bytes)"
