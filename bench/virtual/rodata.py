@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from bench.images import Image
 
@@ -22,6 +23,10 @@ _CONVERSION = re.compile(r"%(?:%|[-+ #0]*(?:\d+|\*)?(?:\.\d+)?(?:hh|h|ll|l|z|j|t
 _LONGEST_FORMAT = 1024
 _LETTER = re.compile(r"[A-Za-z]")
 _TELLING_CONVERSIONS = 5
+_MOST_ANSWERS = 2000
+
+_Key = TypeVar("_Key")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Rodata:
         self._parts = tuple(segment.data for segment in image.segments if segment.load_addr)
         self._has: dict[bytes, bool] = {}
         self._found: dict[re.Pattern[bytes], re.Match[bytes] | None] = {}
+        self._format_of: dict[tuple[str, str], LogFormat | None] = {}
+        self._has_body: dict[str, bool] = {}
 
     @property
     def parts(self) -> tuple[bytes, ...]:
@@ -113,6 +120,13 @@ class Rodata:
 
     def format_of(self, level: str, message: str) -> LogFormat | None:
         """The statement of that level that can have produced `message`; the most literal one of several."""
+        key = level, message
+        if key not in self._format_of:
+            _make_room(self._format_of)
+            self._format_of[key] = self._searched(level, message)
+        return self._format_of[key]
+
+    def _searched(self, level: str, message: str) -> LogFormat | None:
         by_first = self._by_level.get(level, {})
         candidates = [*by_first.get(message[:1], ()), *(by_first.get("", ()) if message else ())]
         fitting = (found for found in candidates if found.fits(message))
@@ -128,10 +142,19 @@ class Rodata:
 
     def has_body(self, message: str) -> bool:
         """Is there a string that is, as a format, able to produce `message`? (Log version 2 keeps bare bodies.)"""
-        return any(
-            body == message or (body[0] == message[:1] and "%" in body and re.fullmatch(_pattern_of(body), message))
-            for body in self.strings
-        )
+        if message not in self._has_body:
+            _make_room(self._has_body)
+            self._has_body[message] = any(
+                body == message or (body[0] == message[:1] and "%" in body and re.fullmatch(_pattern_of(body), message))
+                for body in self.strings
+            )
+        return self._has_body[message]
+
+
+def _make_room(answers: dict[_Key, _Answer]) -> None:
+    """Forget what is known where that is too much: a boot says much the same every time, a download does not."""
+    if len(answers) >= _MOST_ANSWERS:
+        answers.clear()
 
 
 class Library:
