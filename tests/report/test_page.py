@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from bench.console.causes import explain
 from bench.errors import BenchError
+from bench.report.html import listing as listing_of
 from bench.report.html import reading, write_report
 from bench.report.html.listing import HEAD, MOST, listing
 from bench.report.html.parting import part
@@ -370,6 +371,21 @@ def test_what_others_did_is_left_out_with_the_lines_around_it(tmp_path: Path) ->
     assert all(row is None or rows[row][0] == "s" for row in told_of)
 
 
+@pytest.mark.parametrize("lines", [0, 1, HEAD - 1, HEAD, HEAD + 1])
+def test_what_others_did_is_all_there_where_there_is_little_to_leave_out(lines: int, tmp_path: Path) -> None:
+    with scenario(tmp_path, "busy") as told:
+        told.says(b"".join(b"line %d\n" % line for line in range(lines)))
+        for number in range(MOST):
+            told.timeline.append("server", "closed", connection=number)
+        told.ends("passed")
+    rows = unpacked(page(tmp_path))["busy"]["rows"]
+    assert [row[0] for row in rows].count("s") == MOST
+    assert [row for row in rows if row[0] == "!"] == (
+        [] if lines < HEAD + 1 else ["!1 lines are left out here: console.raw has them"]
+    )
+    assert [row for row in rows if row[0] == "-"][-1:] == ([f"-line {lines - 1}"] if lines else [])
+
+
 def test_the_end_of_a_line_is_no_part_of_it(tmp_path: Path) -> None:
     with scenario(tmp_path, "ends") as told:
         told.says(b"one\r\ntwo\ntwo\rthree\r\r\n\r\nlast\r")
@@ -398,6 +414,40 @@ def test_every_line_has_its_row_whatever_the_console_holds(console: bytes, line_
     assert len(found.rows) == len(lines) + len(line_numbers)
     assert all(found.row(entry.index) is not None for entry in timeline.entries if entry.source == "server")
     assert [number for number in found.numbers if number] == list(range(1, len(lines) + 1))
+
+
+@given(
+    st.integers(0, 12),
+    st.lists(st.tuples(st.integers(0, 14), st.booleans()), max_size=12),
+    st.integers(0, 12),
+    st.integers(1, 6),
+)
+def test_rows_are_in_the_order_in_which_things_came(
+    lines: int, told: list[tuple[int, bool]], most: int, head: int
+) -> None:
+    timeline = Timeline()
+    for number, of_device in told:
+        timeline.append(*(("console", "noise") if of_device else ("server", "closed")), line_no=number)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing_of, "MOST", most)
+        patch.setattr(listing_of, "HEAD", head)
+        found = listing(b"x\n" * lines, part(timeline.to_jsonl().splitlines())[0], explain)
+    others = [entry for entry in timeline.entries if entry.source == "server"]
+    gap = range(head, min(head + max(0, lines + len(others) - most), lines))
+    wanted: list[str] = []
+    for number in range(lines + 1):
+        if number in gap:
+            wanted += ["!"] if number == gap.start else []
+            continue
+        wanted += [f"line {number}"] if number else []
+        for entry in others:
+            before = [no for no, of_device in told[: entry.index] if of_device]
+            wanted += [f"entry {entry.index}"] if min(max(before, default=0), lines) == number else []
+    rows = {found.row(entry.index): f"entry {entry.index}" for entry in others}
+    rows |= {found.line(number): f"line {number}" for number in range(1, lines + 1)}
+    assert [rows.get(row, "!") for row in range(len(found.rows))] == wanted
+    assert [row[0] for row in found.rows] == ["-" if row[0] == "l" else "s" if row[0] == "e" else "!" for row in wanted]
+    assert found.numbers == [int(row.removeprefix("line ")) if row[0] == "l" else 0 for row in wanted]
 
 
 VALUES = st.recursive(

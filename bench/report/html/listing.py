@@ -62,8 +62,9 @@ def listing(console: bytes, timeline: Parted, decode: Decode | None) -> Listing:
     between, texts, levels = _between(timeline, len(lines)), _texts(lines), timeline.levels
     left_out = _left_out(lines, between)
     made = Listing([], [], _line_of=timeline.line_of)
+    edges = (left_out.start - 1, left_out.stop - 1) if left_out else ()
     done = 0
-    for last in sorted({*between, left_out.start - 1, left_out.stop - 1, len(lines)} - {-1}):
+    for last in sorted({*between, *edges, len(lines)}):
         if last in left_out:
             if done + 1 == left_out.start:
                 made.rows.append(f"!{len(left_out):,} lines are left out here: console.raw has them")
