@@ -108,6 +108,26 @@ def test_bare_formats_of_log_version_2_are_found() -> None:
     assert console.startswith(b"I (")
 
 
+def test_an_answer_that_is_remembered_is_that_of_its_level_and_message() -> None:
+    rodata = Rodata(app_image(rodata=strings(PLAIN.format("OTA started"), "at %d")))
+    for _ in range(2):
+        found = rodata.format_of("I", "OTA started")
+        assert found is not None
+        assert found.body == "OTA started"
+        assert rodata.format_of("E", "OTA started") is None
+        assert rodata.format_of("I", "OTA ended") is None
+        assert rodata.has_body("at 5")
+        assert not rodata.has_body("at nine")
+
+
+def test_not_more_answers_are_remembered_than_a_boot_asks_for() -> None:
+    rodata = Rodata(app_image(rodata=strings(PLAIN.format("read %d"), "at %d")))
+    for number in range(5000):
+        assert rodata.format_of("I", f"read {number}") is not None
+        assert rodata.has_body(f"at {number}")
+    assert max(len(rodata._format_of), len(rodata._has_body)) < 5000
+
+
 def test_has_finds_literals_wherever_they_stand() -> None:
     log, _ = _log("App is valid, rollback cancelled successfully")
     assert log.has("App is valid, rollback cancelled successfully")

@@ -137,6 +137,8 @@ def _take(parted: Parted, told: Iterable[object], confirmed_by: str) -> bool:
         # What comes out of JSON is of these very types, so to ask for them by name is enough, and fast.
         if type(index) is not int or type(data) is not dict or type(at) not in _SECONDS or not 0 <= at < LONGEST_RUN:
             return False
+        if at > end:
+            end = at
         if source == "console":
             number = data.get("line_no")
             if type(number) is int:
@@ -153,11 +155,9 @@ def _take(parted: Parted, told: Iterable[object], confirmed_by: str) -> bool:
                     if level is not None and number not in levels:
                         levels[number] = level
                 if level not in _GRAVE and not (confirmed_by and confirmed_by in str(data.get("message"))):
-                    end = at if at > end else end
                     continue
         if type(source) is not str or type(kind) is not str:
             return False
-        end = at if at > end else end
         entries.append(Entry(index, at, source, kind, data))
         after.append(newest)
     parted.newest, parted.end = newest, end
