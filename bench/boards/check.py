@@ -22,7 +22,7 @@ from bench.boards.whereabouts import lease_key
 from bench.console import Boot, ConsoleReader
 from bench.errors import BenchError
 
-__all__ = ["Finding", "check_board", "check_machine"]
+__all__ = ["BootHeard", "Finding", "check_board", "check_machine"]
 
 _LISTEN = 5.0
 """Seconds after a reset in which a board must say something; a ROM speaks after some milliseconds."""
@@ -132,33 +132,49 @@ def _is_the_one(board: Board, identity: Identity) -> Finding:
 
 
 def _console(held: Attachment, listen: float) -> Finding:
-    """What the board says after a reset, until an application has started or the time is over."""
-    reader, said, booted = ConsoleReader(), bytearray(), threading.Event()
-
-    def feed(data: bytes) -> None:
-        said.extend(data[: _KEPT - len(said)])
-        if any(isinstance(item, Boot) for item in reader.feed(data)) or b"invalid header" in said:
-            booted.set()
-
-    with console_of(held, feed) as port:
+    heard = BootHeard()
+    with console_of(held, heard.feed) as port:
         port.reset()
-        booted.wait(listen)
-    return _judged(bytes(said), held.board.baud, listen)
+        heard.whole.wait(listen)
+    return heard.judged(held.board.baud, listen)
 
 
-def _judged(said: bytes, baud: int, listen: float) -> Finding:
-    if not said:
-        told = f"it says nothing within {listen:g} s of a reset"
-        return Finding("console", "broken", told, "flash it, or give the port that its console is on")
-    if b"invalid header" in said:
-        return Finding("console", "warning", "its flash holds no bootloader", "nothing: the bench flashes it anyway")
-    if sum(byte in _TEXT for byte in said) < len(said) * 0.9:
-        told = f"what it says at {baud} bit/s is noise"
-        return Finding("console", "broken", told, "give its `baud:` (74880 is 115200 by a crystal of 26 MHz)")
-    if b"rst:0x" not in said:
-        told = "it speaks, but no line of its ROM came after the reset"
-        return Finding("console", "warning", told, "wire EN to RTS, or say reset_by: power")
-    return Finding("console", "ok", f"it resets, boots and speaks at {baud} bit/s")
+class BootHeard:
+    """What a board says after a reset, until an application has started.
+
+    The port may be opened in the middle of a boot, as after a look at the chip. That boot, of whose ROM nothing was
+    heard, is not the one that is waited for.
+    """
+
+    def __init__(self) -> None:
+        self.whole = threading.Event()
+        """A boot was heard from its reset on, or there is nothing to boot."""
+        self._said = bytearray()
+        self._reader = ConsoleReader()
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of its console."""
+        self._said.extend(data[: _KEPT - len(self._said)])
+        boots = [item for item in self._reader.feed(data) if isinstance(item, Boot)]
+        if any(boot.reset_reason is not None for boot in boots) or b"invalid header" in self._said:
+            self.whole.set()
+
+    def judged(self, baud: int, listen: float) -> Finding:
+        """What to make of it. `baud`: bit/s of the port; `listen`: seconds that were waited for a whole boot."""
+        said = bytes(self._said)
+        if not said:
+            told = f"it says nothing within {listen:g} s of a reset"
+            return Finding("console", "broken", told, "flash it, or give the port that its console is on")
+        if b"invalid header" in said:
+            told = "its flash holds no bootloader"
+            return Finding("console", "warning", told, "nothing: the bench flashes it anyway")
+        if sum(byte in _TEXT for byte in said) < len(said) * 0.9:
+            told = f"what it says at {baud} bit/s is noise"
+            return Finding("console", "broken", told, "give its `baud:` (74880 is 115200 by a crystal of 26 MHz)")
+        if b"rst:0x" not in said:
+            told = "it speaks, but no line of its ROM came after the reset"
+            return Finding("console", "warning", told, "wire EN to RTS, or say reset_by: power")
+        return Finding("console", "ok", f"it resets, boots and speaks at {baud} bit/s")
 
 
 def _address(board: Board) -> Finding:

@@ -16,7 +16,7 @@ import pytest
 
 from bench.boards.board import Board
 from bench.boards.boards_file import BoardsFile
-from bench.boards.check import Finding, check_board, check_machine
+from bench.boards.check import BootHeard, Finding, check_board, check_machine
 from bench.boards.discover import Discovered, discover, entry
 from bench.boards.drivers import VirtualBoard
 from bench.boards.identify import Identity
@@ -86,6 +86,44 @@ def test_a_board_that_works_passes_every_step(tmp_path: Path) -> None:
 def test_a_blank_board_is_no_broken_one(lab: VirtualBoard) -> None:
     found = by_step(check_board(remote(lab), listen=20))
     assert (found["console"].verdict, found["console"].told) == ("warning", "its flash holds no bootloader")
+
+
+ROM = b"ESP-ROM:esp32s3-20210327\r\nrst:0x1 (POWERON),boot:0x8 (SPI_FAST_FLASH_BOOT)\r\nentry 0x403c8914\r\n"
+APP = (
+    b"I (26) boot: ESP-IDF v5.5.1 2nd stage bootloader\r\n"
+    b"I (150) boot: Loaded app from partition at offset 0x10000\r\n"
+    b"I (160) app_init: App version:      1\r\n"
+    b"I (161) main_task: Calling app_main()\r\n"
+)
+
+
+def test_a_boot_that_was_under_way_is_not_the_one_after_the_reset() -> None:
+    heard = BootHeard()
+    heard.feed(APP + ROM)
+    assert not heard.whole.is_set()
+    heard.feed(APP)
+    assert heard.whole.is_set()
+    assert heard.judged(115200, 5).verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "told", "mend"),
+    [
+        (b"", "broken", "it says nothing within 5 s of a reset", "flash it"),
+        (b"invalid header: 0xffffffff\r\n", "warning", "its flash holds no bootloader", "nothing"),
+        (bytes(range(128, 256)), "broken", "what it says at 115200 bit/s is noise", "74880"),
+        (APP, "warning", "it speaks, but no line of its ROM came", "wire EN to RTS"),
+        (ROM + APP, "ok", "it resets, boots and speaks at 115200 bit/s", ""),
+    ],
+)
+def test_each_thing_that_a_console_may_say(said: bytes, verdict: str, told: str, mend: str) -> None:
+    heard = BootHeard()
+    for at in range(0, len(said), 7):
+        heard.feed(said[at : at + 7])
+    finding = heard.judged(115200, 5)
+    assert (finding.verdict, finding.told[: len(told)]) == (verdict, told)
+    assert mend in finding.mend
+    assert heard.whole.is_set() == (b"rst:0x" in said or b"invalid header" in said)
 
 
 @pytest.mark.parametrize(
