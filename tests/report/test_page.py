@@ -8,7 +8,7 @@ import re
 import tempfile
 import zlib
 from html import unescape
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -358,14 +358,14 @@ def test_what_others_did_is_left_out_with_the_lines_around_it(tmp_path: Path) ->
             told.serves(number)
         told.ends("passed")
     data = unpacked(page(tmp_path))["endless"]
-    rows, numbers = data["rows"], data["numbers"]
+    rows, steps = data["rows"], data["steps"]
     (gap,) = [place for place, row in enumerate(rows) if row[0] == "!"]
     assert rows[gap - 1] == "-line 98"
     assert rows[gap - 100][0] == "s", "before the gap it stands where it happened"
     assert (rows[-3], rows[-2][0], rows[-1][0]) == ("-line 99", "s", "s")
     assert gap == HEAD - 1 + 2 * (HEAD // 100 - 1), "all before the gap is there, and what came in it is left out"
     assert len(rows) <= MOST + 1
-    assert sum(numbers) == MOST // 50 * 100, "steps from one number to the next, up to the last one"
+    assert sum(steps) == MOST // 50 * 100, "steps from one number to the next, up to the last one"
     told_of = [mark[4] for mark in data["picture"]["marks"]]
     assert None in told_of
     assert all(row is None or rows[row][0] == "s" for row in told_of)
@@ -407,13 +407,13 @@ def test_every_line_has_its_row_whatever_the_console_holds(console: bytes, line_
     for number in line_numbers:
         timeline.append("console", "noise", text="x", line_no=number)
         timeline.append("server", "closed", connection=number)
-    parted, broken = part(timeline.to_jsonl().splitlines())
+    parted, broken = part(timeline.to_jsonl().encode())
     assert not broken
     found = listing(console, parted, explain)
     lines = console.split(b"\n")[: None if console and not console.endswith(b"\n") else -1]
     assert len(found.rows) == len(lines) + len(line_numbers)
     assert all(found.row(entry.index) is not None for entry in timeline.entries if entry.source == "server")
-    assert [number for number in found.numbers if number] == list(range(1, len(lines) + 1))
+    assert [step for step in found.steps if step] == [1] * len(lines)
 
 
 @given(
@@ -431,7 +431,7 @@ def test_rows_are_in_the_order_in_which_things_came(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing_of, "MOST", most)
         patch.setattr(listing_of, "HEAD", head)
-        found = listing(b"x\n" * lines, part(timeline.to_jsonl().splitlines())[0], explain)
+        found = listing(b"x\n" * lines, part(timeline.to_jsonl().encode())[0], explain)
     others = [entry for entry in timeline.entries if entry.source == "server"]
     gap = range(head, min(head + max(0, lines + len(others) - most), lines))
     wanted: list[str] = []
@@ -447,7 +447,10 @@ def test_rows_are_in_the_order_in_which_things_came(
     rows |= {found.line(number): f"line {number}" for number in range(1, lines + 1)}
     assert [rows.get(row, "!") for row in range(len(found.rows))] == wanted
     assert [row[0] for row in found.rows] == ["-" if row[0] == "l" else "s" if row[0] == "e" else "!" for row in wanted]
-    assert found.numbers == [int(row.removeprefix("line ")) if row[0] == "l" else 0 for row in wanted]
+    reached = accumulate(found.steps)
+    assert [number if step else 0 for number, step in zip(reached, found.steps, strict=True)] == [
+        int(row.removeprefix("line ")) if row[0] == "l" else 0 for row in wanted
+    ]
 
 
 VALUES = st.recursive(

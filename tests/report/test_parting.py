@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.report.html.parting import DEEPEST, LONGEST_RUN, part, told_console
-from bench.timeline import Timeline, to_json
+from bench.timeline import Timeline
 
 
 def entry(index: int, source: str, kind: str, at: float = 1.0, **data: object) -> str:
     return json.dumps({"index": index, "at": at, "source": source, "kind": kind, "data": data})
+
+
+def jsonl(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
 UPDATE = (
@@ -29,7 +33,7 @@ UPDATE = (
 
 
 def test_what_happened_is_parted_from_what_the_device_just_logs() -> None:
-    parted, broken = part(UPDATE)
+    parted, broken = part(jsonl(*UPDATE))
     assert not broken
     assert [entry.index for entry in parted.entries] == [0, 3, 4, 6]
     assert parted.after == [0, 2, 3, 4]
@@ -41,22 +45,21 @@ def test_what_happened_is_parted_from_what_the_device_just_logs() -> None:
 
 def test_the_first_that_is_told_of_a_line_counts() -> None:
     again = entry(8, "console", "record", 9.0, line_no=3, level="W", message="failed")
-    parted, _ = part([*UPDATE, again])
+    parted, _ = part(jsonl(*UPDATE, again))
     assert (parted.said[3], parted.levels[3], parted.end) == (2.0, "E", 9.0)
 
 
 def test_the_words_of_confirmation_are_more_than_a_line() -> None:
-    parted, _ = part(UPDATE, confirmed_by="is valid")
+    parted, _ = part(jsonl(*UPDATE), confirmed_by="is valid")
     assert [entry.index for entry in parted.entries] == [0, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(("index", "when"), [(0, 0.5), (1, 1.0), (4, 2.0), (7, 3.5), (8, None), (-1, None)])
 def test_it_knows_when_an_entry_came(index: int, when: float | None) -> None:
-    assert part(UPDATE)[0].when(index) == when
+    assert part(jsonl(*UPDATE))[0].when(index) == when
 
 
 NO_ENTRIES = (
-    "",
     "7",
     "[]",
     "{}",
@@ -82,20 +85,48 @@ NO_ENTRIES = (
 @given(lines=st.lists(st.sampled_from(UPDATE) | st.sampled_from(NO_ENTRIES), max_size=8))
 def test_what_is_no_entry_is_left_out_and_counted(lines: list[str]) -> None:
     sound = [line for line in lines if line not in NO_ENTRIES]
-    parted, broken = part(lines)
+    parted, broken = part(jsonl(*lines))
     assert broken == [number for number, line in enumerate(lines, start=1) if line in NO_ENTRIES]
-    assert parted == part(sound)[0]
+    assert parted == part(jsonl(*sound))[0]
 
 
 @pytest.mark.parametrize("line", NO_ENTRIES)
 def test_each_of_these_is_no_entry(line: str) -> None:
-    assert part([line])[1] == [1]
-    assert part([*UPDATE, line])[1] == [len(UPDATE) + 1]
+    assert part(jsonl(line))[1] == [1]
+    assert part(jsonl(*UPDATE, line))[1] == [len(UPDATE) + 1]
 
 
 def test_what_is_nested_as_deep_as_may_be_is_kept() -> None:
-    deep = entry(1, "server", "closed").replace("{}", '{"x":' + "[" * (DEEPEST - 3) + "]" * (DEEPEST - 3) + "}")
-    assert part([*UPDATE, deep] * 9)[1] == []
+    def nested(lists: int) -> str:
+        return entry(1, "server", "closed").replace("{}", '{"x":' + "[" * lists + "]" * lists + "}")
+
+    assert part(jsonl(*[*UPDATE, nested(DEEPEST - 2)] * 9))[1] == []
+    assert part(jsonl(*UPDATE, nested(DEEPEST - 1)))[1] == [len(UPDATE) + 1]
+
+
+@pytest.mark.parametrize(
+    ("data", "entries", "broken"),
+    [
+        (b"", 0, []),
+        (b"\n", 0, []),
+        (b"\n \n%b\n\n{\n", 1, [5]),
+        (b"%b", 1, []),
+        (b"%b\n%b", 2, []),
+        (b"%b\r\n%b\r\n", 2, []),
+        (b'%b\n{"index":', 1, [2]),
+        (b"%b\n\0\0\0", 1, [2]),
+        (b"%b\n\xff\n", 1, [2]),
+    ],
+)
+def test_lines_end_as_they_may(data: bytes, entries: int, broken: list[int]) -> None:
+    whole = entry(0, "bench", "start").encode()
+    parted, found = part(data.replace(b"%b", whole))
+    assert (len(parted.entries), found) == (entries, broken)
+
+
+def test_bytes_that_are_no_text_are_no_damage() -> None:
+    parted, broken = part(jsonl(entry(0, "bench", "start", url="?")).replace(b"?", b"\xff"))
+    assert ([entry.get("url") for entry in parted.entries], broken) == (["\ufffd"], [])
 
 
 @given(
@@ -113,7 +144,7 @@ def test_every_entry_of_a_timeline_is_an_entry_or_a_line(told: list[tuple[str, s
     timeline = Timeline()
     for source, kind, data in told:
         timeline.append(source, kind, **data)
-    parted, broken = part([to_json(entry) for entry in timeline.entries])
+    parted, broken = part(timeline.to_jsonl().encode())
     assert not broken
     kept = {entry.index for entry in parted.entries}
     for whole in timeline.entries:
@@ -132,7 +163,7 @@ def test_a_console_that_is_missing_is_told_from_the_timeline() -> None:
         entry(8, "bench", "noise", line_no=8, text="no line"),
         entry(9, "console", "noise", line_no=7, text="two\nlines \ud800"),
     ]
-    assert told_console(lines).decode().split("\n") == [
+    assert told_console(jsonl(*lines)).decode().split("\n") == [
         "I (6) boot: ESP-IDF",
         "ets Jul 29",
         "E (9) ota: failed",
@@ -142,5 +173,5 @@ def test_a_console_that_is_missing_is_told_from_the_timeline() -> None:
         "two lines ?",
         "",
     ]
-    assert told_console([]) == b""
-    assert told_console([entry(1, "console", "noise", line_no=10**9, text="x")]) == b""
+    assert told_console(b"") == b""
+    assert told_console(jsonl(entry(1, "console", "noise", line_no=10**9, text="x"))) == b""

@@ -32,11 +32,12 @@ class Listing:
 
     Attributes:
         causes: decoded error codes by row
-        numbers: the console's line number of each row, 0 for what the device did not say
+        steps: how much further than the row before each row is in the console's lines; 0 for what the device did not
+            say. Told so, they pack better than the numbers of the lines.
     """
 
     rows: list[str]
-    numbers: list[int]
+    steps: list[int]
     causes: dict[int, str] = field(default_factory=dict)
     _of_entry: dict[int, int] = field(default_factory=dict)
     _of_line: dict[int, int] = field(default_factory=dict)
@@ -59,26 +60,29 @@ def listing(console: bytes, timeline: Parted, decode: Decode | None) -> Listing:
     lines = console.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    between, texts, levels = _between(timeline, len(lines)), _texts(lines), timeline.levels
+    between, texts, level_of = _between(timeline, len(lines)), _texts(lines), timeline.levels.get
     left_out = _left_out(lines, between)
     made = Listing([], [], _line_of=timeline.line_of)
     edges = (left_out.start - 1, left_out.stop - 1) if left_out else ()
-    done = 0
+    done = shown = 0
     for last in sorted({*between, *edges, len(lines)}):
         if last in left_out:
             if done + 1 == left_out.start:
                 made.rows.append(f"!{len(left_out):,} lines are left out here: console.raw has them")
-                made.numbers.append(0)
+                made.steps.append(0)
             done = last
             continue
         numbers, first = range(done + 1, last + 1), len(made.rows)
-        made.rows.extend([(levels.get(n) or _level(texts[n - 1])) + texts[n - 1] for n in numbers])
-        made.numbers.extend(numbers)
+        told = zip(numbers, texts[done:last], strict=True)
+        made.rows.extend([(level_of(number) or _level(text)) + text for number, text in told])
+        if numbers:
+            made.steps.extend([numbers[0] - shown, *([1] * (len(numbers) - 1))])
+            shown = last
         made._of_line.update(zip(numbers, range(first, first + len(numbers)), strict=True))
         for entry in between.get(last, ()):
             made._of_entry[entry.index] = len(made.rows)
             made.rows.append(("s" if entry.source == "server" else "b") + tell(entry))
-            made.numbers.append(0)
+            made.steps.append(0)
         done = last
     causes = _causes(timeline.entries, decode)
     made.causes.update({row: cause for number, cause in causes.items() if (row := made.line(number)) is not None})

@@ -124,7 +124,7 @@ def _row(case: Case, run_url: str | None, decode: Decode | None) -> _Row:
         "panics": panics_data(case, rows),
         "picture": picture(case, rows),
         "rows": rows.rows,
-        "numbers": _runs(rows.numbers),
+        "steps": rows.steps,
         "causes": rows.causes,
     }
     seconds, chip = case.number("seconds"), clean(case.text("chip"))
@@ -148,15 +148,6 @@ def _files(case: Case, run_url: str | None) -> list[list[str]]:
     link = "" if run_url is None else f"{run_url}{quote(case.board)}/{quote(case.name)}/"
     names = ("console.raw", "timeline.jsonl", "requests.jsonl", "images.json", "outcome.json")
     return [[name, link and link + name] for name in names if name in case.files]
-
-
-def _runs(numbers: Sequence[int]) -> list[int]:
-    """Line numbers as steps from one to the next, which pack better; 0 stays 0."""
-    last, found = 0, []
-    for number in numbers:
-        found.append(number - last if number else 0)
-        last = number or last
-    return found
 
 
 def _page(run: Path, facts: RunFacts, rows: Sequence[_Row]) -> str:

@@ -7,7 +7,7 @@ than when they came and their level: they are looked at once, all of them in one
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -62,46 +62,52 @@ class Parted:
         return here if here is not None else self.said.get(self.line_of.get(index, -1))
 
 
-def part(lines: Sequence[str], confirmed_by: str = "") -> tuple[Parted, list[int]]:
-    """The timeline of these lines of JSON, and which of them (from 1) are no entries, and so left out.
+def part(data: bytes, confirmed_by: str = "") -> tuple[Parted, list[int]]:
+    """The timeline in these lines of JSON, and which of them (from 1) are no entries, and so left out.
 
     Args:
+        data: the lines, in UTF-8; empty ones count for nothing
         confirmed_by: words in which the firmware tells that it is confirmed: a line with them is more than a line
     """
     parted = Parted()
-    told = _parsed(lines)
+    told = _all_of(data)
     if told is not None and _take(parted, told, confirmed_by):
         return parted, []
     parted, broken = Parted(), []
-    for number, line in enumerate(lines, start=1):
-        one = _parsed([line])
+    for number, line in _lines(data):
+        one = _parsed(line, 1)
         if one is None or not _take(parted, one, confirmed_by):
             broken.append(number)
     return parted, broken
 
 
-def _parsed(lines: Sequence[str]) -> list[Any] | None:
-    """What each line holds; None where one of them is none. Parsed in one piece, which takes a third of the time."""
-    text = f"[{','.join(lines)}]"
+def _lines(data: bytes) -> Iterable[tuple[int, bytes]]:
+    """Those that are not empty, with their numbers."""
+    return ((number, line) for number, line in enumerate(data.split(b"\n"), start=1) if line.strip())
+
+
+def _all_of(data: bytes) -> list[Any] | None:
+    """What the lines hold, parsed in one piece, which takes a third of the time; None where one of them is no JSON."""
+    body = data[:-1] if data.endswith(b"\n") else data
+    return _parsed(body.replace(b"\n", b","), body.count(b"\n") + 1)
+
+
+def _parsed(values: bytes, number: int) -> list[Any] | None:
+    """That many values of JSON with commas between them; None where there is anything else."""
+    text = b"[%b]" % values
     try:
         told = orjson.loads(text)
     except ValueError:
         try:
-            told = json.loads(text)  # which knows half of a surrogate pair, too
+            told = json.loads(text.decode("utf-8", "replace"))  # which knows half of a surrogate pair, too
         except (ValueError, RecursionError):
             return None
-    if len(told) != len(lines):
+    if len(told) != number:
         return None
-    # Each entry has two brackets of its own, so few lines are looked at one by one.
-    if _brackets(text) >= 2 * len(lines) + DEEPEST:
-        perhaps = (one for line, one in zip(lines, told, strict=True) if _brackets(line) > DEEPEST)
-        if any(map(is_deep, perhaps)):
-            return None
+    # Each entry has two brackets of its own; where there are not many more, none of them can be deep.
+    if text.count(b"[") + text.count(b"{") >= 2 * number + DEEPEST and any(map(is_deep, told)):
+        return None
     return list(told)
-
-
-def _brackets(text: str) -> int:
-    return text.count("[") + text.count("{")
 
 
 def is_deep(told: object) -> bool:
@@ -120,7 +126,7 @@ def _inner(told: object) -> Iterable[object]:
     return told if isinstance(told, list) else ()
 
 
-def _take(parted: Parted, told: Iterable[object], confirmed_by: str) -> bool:
+def _take(parted: Parted, told: Iterable[Any], confirmed_by: str) -> bool:
     """Add these entries; False where one of them is none, with those before it added.
 
     Unlike those of `bench.timeline.from_json`, their data is as JSON has it: a page shows it, and nothing compares it.
@@ -128,11 +134,9 @@ def _take(parted: Parted, told: Iterable[object], confirmed_by: str) -> bool:
     entries, after, line_of, said, levels = parted.entries, parted.after, parted.line_of, parted.said, parted.levels
     newest, end = parted.newest, parted.end
     for one in told:
-        if type(one) is not dict:
-            return False
         try:
             index, at, source, kind, data = _FIELDS(one)
-        except KeyError:
+        except (KeyError, TypeError):  # without one of them, or no object
             return False
         # What comes out of JSON is of these very types, so to ask for them by name is enough, and fast.
         if type(index) is not int or type(data) is not dict or type(at) not in _SECONDS or not 0 <= at < LONGEST_RUN:
@@ -164,11 +168,11 @@ def _take(parted: Parted, told: Iterable[object], confirmed_by: str) -> bool:
     return True
 
 
-def told_console(lines: Sequence[str]) -> bytes:
-    """What the timeline has of a console that is missing: the text of each line, as far as it was told."""
+def told_console(timeline: bytes) -> bytes:
+    """What the timeline in these lines has of a console that is missing: the text of each line that was told."""
     found: dict[int, str] = {}
-    for line in lines:
-        parsed = _parsed([line])
+    for _, line in _lines(timeline):
+        parsed = _parsed(line, 1)
         if parsed is None or not _take(Parted(), parsed, ""):
             continue
         _, _, source, kind, data = _FIELDS(parsed[0])

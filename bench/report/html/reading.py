@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import orjson
 
 from bench.errors import BenchError
 from bench.report.html.parting import DEEPEST, LONGEST_RUN, Parted, is_deep, part, told_console
@@ -125,7 +127,7 @@ def _case(board: str, folder: Path, files: frozenset[str]) -> Case:
             damage.append(problem or f"outcome.json does not tell an outcome: {str(named)[:80]}")
     ran = outcome != "skipped" and told.get("evidence") is not False
     left_out: list[str] = []
-    lines = _lines(folder / "timeline.jsonl", damage, left_out) if ran else []
+    lines = _timeline(folder / "timeline.jsonl", damage, left_out) if ran else b""
     timeline = _parted(lines, told.get("confirmed_by"), damage)
     console = _shown(folder / "console.raw", damage, left_out) if ran else b""
     console = console if console is not None else told_console(lines)
@@ -134,19 +136,19 @@ def _case(board: str, folder: Path, files: frozenset[str]) -> Case:
     return Case(board, folder.name, folder, outcome, told, timeline, console, images, *sentences, files)
 
 
-def _lines(path: Path, damage: list[str], left_out: list[str]) -> list[str]:
+def _timeline(path: Path, damage: list[str], left_out: list[str]) -> bytes:
     """The lines of a timeline."""
     before = len(left_out)
     data = _shown(path, damage, left_out)
     if data is None:
-        return []
+        return b""
     if len(left_out) > before:  # its last line is only begun
-        data = data[: data.rfind(b"\n") + 1]
-    return [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+        return data[: data.rfind(b"\n") + 1]
+    return data
 
 
-def _parted(lines: Sequence[str], confirmed_by: object, damage: list[str]) -> Parted:
-    parted, broken = part(lines, confirmed_by if isinstance(confirmed_by, str) else "")
+def _parted(data: bytes, confirmed_by: object, damage: list[str]) -> Parted:
+    parted, broken = part(data, confirmed_by if isinstance(confirmed_by, str) else "")
     if broken:
         where = ", ".join(map(str, broken[:5])) + (" …" if len(broken) > 5 else "")
         damage.append(f"timeline.jsonl: {len(broken)} lines are damaged and left out (line {where})")
@@ -176,10 +178,13 @@ def _json(path: Path, damage: list[str]) -> object:
     if data is None:
         return None
     try:
-        told = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        damage.append(f"{path.name} is damaged: {error}")
-        return None
+        told = orjson.loads(data)
+    except ValueError:
+        try:
+            told = json.loads(data)  # which says what is wrong as Python's users know it, and takes a little more
+        except (ValueError, RecursionError) as error:
+            damage.append(f"{path.name} is damaged: {error}")
+            return None
     if is_deep(told):
         damage.append(f"{path.name} is damaged: it is nested more than {DEEPEST} deep")
         return None

@@ -8,7 +8,8 @@ verify where the build can roll back, the firmware's own words confirm it, and a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from bench.report.html.parting import Parted
 from bench.report.html.telling import state_name
@@ -19,8 +20,7 @@ __all__ = ["Band", "Off", "bands", "starts", "unpowered"]
 _NEW, _PENDING, _VALID, _ABORTED, _UNDEFINED = 0, 1, 2, 4, 0xFFFF_FFFF
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(NamedTuple):
     """One slot from one moment to another.
 
     Attributes:
@@ -116,7 +116,7 @@ class _Story:
 
     def told(self, end: float) -> dict[str, list[Band]]:
         """Everything up to the end."""
-        whole = [*self._past, *(replace(band, ended=end) for band in self._now.values())]
+        whole = [*self._past, *(band._replace(ended=end) for band in self._now.values())]
         return {
             slot: sorted((b for b in whole if b.slot == slot and b.ended > b.began), key=lambda b: b.began)
             for slot in sorted({band.slot for band in whole})
@@ -160,6 +160,6 @@ class _Story:
         if slot in self._now and all(getattr(band, name) == value for name, value in news.items()):
             return
         at = max(at, band.began)
-        self._past.append(replace(band, ended=at))
+        self._past.append(band._replace(ended=at))
         new = {**news, "began": at, "ended": at}
-        self._now[slot] = replace(band, **new)  # type: ignore[arg-type]  # names and types are Band's at every call above
+        self._now[slot] = band._replace(**new)  # type: ignore[arg-type]  # names and types are Band's at every call above

@@ -8,11 +8,11 @@ function drawRows(data) {
   let line = 0;
   data.rows.forEach((text, at) => {
     const kind = text[0] === "!" ? "gap" : text[0] === "-" ? "plain" : text[0];
-    if (data.numbers[at]) line += data.numbers[at];
+    if (data.steps[at]) line += data.steps[at];
     const cause = data.causes[at];
     const wrong = failure !== null && failure.row === at;
     const node = el("div", { class: `r ${kind}${wrong ? " wrong" : ""}`, id: `${data.id}-row-${at}` },
-      el("span", { class: "n" }, data.numbers[at] ? String(line) : { s: "server", b: "bench" }[kind] || ""),
+      el("span", { class: "n" }, data.steps[at] ? String(line) : { s: "server", b: "bench" }[kind] || ""),
       el("span", { class: "t" }, text.slice(1), cause ? el("span", { class: "code" }, cause) : null));
     nodes.push(node);
     box.append(node);
