@@ -15,6 +15,7 @@ import json
 import os
 import threading
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 
 from bench.builds import Build
@@ -24,6 +25,10 @@ from bench.report.growing import append_line
 from bench.server.redact import redacted_url
 
 __all__ = ["FirmwareStore", "KeptImage", "redacted_sdkconfig"]
+
+_PAGE = 4096
+"""Bytes that are written at once: for more, Linux looks for larger pieces of memory to keep them in, and an image takes
+a third longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,17 @@ class FirmwareStore:
         part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             path.parent.mkdir(exist_ok=True)
-            part.write_bytes(data)
+            with part.open("wb", buffering=0) as file:
+                _write_pages(file, data)
             part.replace(path)
         except OSError as error:
             raise BenchError(f"cannot keep {path}: {error.strerror}") from None
+
+
+def _write_pages(file: RawIOBase, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest[:_PAGE]) or 0 :]
 
 
 def redacted_sdkconfig(config: Sdkconfig) -> Sdkconfig:
