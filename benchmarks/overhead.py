@@ -98,6 +98,7 @@ def of_clocks(calls: int = 20_000) -> float:
 
 def doors() -> list[tuple[Any, str, str]]:
     """Every way into evidence, report and history: owner, name, and the part it belongs to."""
+    import bench.report.run
     import fixtures.gate
     import fixtures.report
     from bench.report.evidence import Evidence
@@ -110,6 +111,7 @@ def doors() -> list[tuple[Any, str, str]]:
     found += [(FirmwareStore, name, "firmware store") for name in ("keep_build", "keep_image")]
     found += [(fixtures.gate, name, "attempts") for name in ("note_attempt", "write_plan")]
     found += [(fixtures.report, name, "outcomes") for name in ("_tell", "_of_firmware")]
+    found.append((bench.report.run, "_outcome", "outcomes"))
     return [*found, (fixtures.report, "write_report", "page"), (History, "add_run", "history")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,11 +49,6 @@ class Run:
         """How every scenario ended that has ended, in the order of boards and names."""
         return [_outcome(path) for path in sorted(self.folder.glob("*/*/outcome.json"))]
 
-    @property
-    def damage(self) -> list[str]:
-        """Which outcomes cannot be read, and why: a run with one of them has not shown what it was to show."""
-        return [outcome.damage for outcome in self.outcomes if outcome.damage]
-
     @classmethod
     def begin(cls, root: Path) -> Run:
         """A run with a new folder under `root`, named by its start in UTC. `BenchError` where none can be made."""
@@ -87,10 +83,9 @@ class Run:
         """Where the evidence of that scenario on that board goes; not yet made."""
         return self.folder / board / re.sub(r"[^\w.-]+", "_", scenario)
 
-    def summary(self) -> list[str]:
+    def summary(self, outcomes: Sequence[Outcome]) -> list[str]:
         """What to say at the end: each board's outcomes, which boards were models, where the evidence lies."""
         lines = []
-        outcomes = self.outcomes
         for board in dict.fromkeys(outcome.board for outcome in outcomes):
             kinds = [outcome.outcome for outcome in outcomes if outcome.board == board]
             lines.append(f"{board}: " + ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))

@@ -40,7 +40,7 @@ def test_the_summary_counts_by_board_and_marks_models(tmp_path: Path) -> None:
     ended(run, "model", "test_two", "failed", virtual=True)
     ended(run, "desk", "test_one", "passed", virtual=False)
     assert Outcome("test_two", "model", "failed", True) in run.outcomes
-    assert run.summary() == [
+    assert run.summary(run.outcomes) == [
         "desk: 1 passed",
         "model: 1 passed, 1 failed",
         "models, not hardware: model",
@@ -55,13 +55,14 @@ def test_a_damaged_outcome_is_an_error_that_is_named_and_no_pass(tmp_path: Path,
     ended(run, "model", "test_two", "passed", virtual=True)
     path = tmp_path / "model" / "test_one" / "outcome.json"
     path.write_text(text)
-    summary = run.summary()
+    summary = run.summary(run.outcomes)
     assert summary[0] == "model: 1 error, 1 passed"
     assert summary[1] == "models, not hardware: model"
     assert summary[2].startswith(f"damaged, counted as error: {path} does not tell an outcome")
-    assert run.damage == [summary[2].removeprefix("damaged, counted as error: ")]
+    damage = [outcome.damage for outcome in run.outcomes if outcome.damage]
+    assert damage == [summary[2].removeprefix("damaged, counted as error: ")]
 
 
 def test_a_sound_run_has_no_damage(tmp_path: Path) -> None:
     ended(Run(tmp_path), "model", "test_one", "skipped", virtual=True)
-    assert Run(tmp_path).damage == []
+    assert [outcome.damage for outcome in Run(tmp_path).outcomes] == [""]
