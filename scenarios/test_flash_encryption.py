@@ -96,7 +96,7 @@ def test_ciphertext_of_the_other_slots_address_does_not_boot(ota: Ota, release: 
         own = programmer.read(ota.other_slot)
         programmer.write(ota.other_slot, programmer.read(ota.first_slot))
     ota.expect_boot(slot=ota.first_slot, version="1")
-    ota.expect_seen(said(tag="esp_image", level="E"))
+    ota.expect_seen(said(tag="boot", text="OTA app partition slot 1 is not bootable"))
     ota.wait_until_ready()
     assert ota.slots[ota.other_slot].version is None
 
