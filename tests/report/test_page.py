@@ -334,6 +334,13 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert data["promise"] == HOSTILE
 
 
+def test_an_outcome_that_names_bytes_which_are_no_text_is_sound(tmp_path: Path) -> None:
+    with scenario(tmp_path, "bytes") as told:
+        told.ends("failed", "no such file: \udcff.bin", seconds=2**70)
+    data = unpacked(page(tmp_path))["bytes"]
+    assert (data["cause"], data["damage"]) == ("no such file: \ufffd.bin", [])
+
+
 def test_a_line_of_a_megabyte_and_a_console_without_end_are_cut(tmp_path: Path) -> None:
     with scenario(tmp_path, "long") as told:
         told.says(b"x" * 1_000_000 + b"\n")
