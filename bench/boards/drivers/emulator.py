@@ -77,6 +77,8 @@ class EmulatedBoard(Supply, ABC):
         self._reader: threading.Thread | None = None
         self._ending = False
         """Is its end wanted? Who ends otherwise is lost."""
+        self._gone = False
+        """Has it let go of its serial port, unwanted? Its process may take a moment longer to be gone."""
 
     # -- the attachment -----------------------------------------------------------------------------------------
 
@@ -124,7 +126,7 @@ class EmulatedBoard(Supply, ABC):
     @property
     def powered(self) -> bool:
         """Does the emulator run? One that has ended by itself does not."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and not self._gone and self._process.poll() is None
 
     def renew(self) -> None:
         """Blank flash, eFuses as delivered; off, for there is nothing to boot."""
@@ -206,7 +208,7 @@ class EmulatedBoard(Supply, ABC):
     def _use(self, serial: socket.socket) -> None:
         """This is the emulator's serial port from now on."""
         serial.settimeout(None)
-        self._serial = serial
+        self._serial, self._gone = serial, False
         self._reader = threading.Thread(target=self._read, args=(serial,), name=f"{self.program}'s port", daemon=True)
         self._reader.start()
 
@@ -216,6 +218,7 @@ class EmulatedBoard(Supply, ABC):
             while data := serial.recv(65536):
                 door.feed(data)
         if not self._ending and self._serial is serial:
+            self._gone = True
             door.drop()  # whoever listens would take it for firmware that says nothing
 
     def _typed(self, data: bytes) -> None:

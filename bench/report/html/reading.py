@@ -181,7 +181,7 @@ def _json(path: Path, damage: list[str]) -> object:
         told = orjson.loads(data)
     except ValueError:
         try:
-            told = json.loads(data)  # which says what is wrong as Python's users know it, and takes a little more
+            told = json.loads(data)  # which knows half of a surrogate pair, too
         except (ValueError, RecursionError) as error:
             damage.append(f"{path.name} is damaged: {error}")
             return None
