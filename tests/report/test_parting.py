@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.report.html.parting import DEEPEST, LONGEST_RUN, part, told_console
+from bench.report.html.parting import LONGEST_RUN, part, told_console
+from bench.report.html.untrusted import DEEPEST
 from bench.timeline import Timeline
 
 

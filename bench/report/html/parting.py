@@ -6,24 +6,18 @@ than when they came and their level: they are looked at once, all of them in one
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-import orjson
-
+from bench.report.html.untrusted import DEEPEST, is_deep, parse
 from bench.timeline import Entry
 
-__all__ = ["DEEPEST", "LONGEST_RUN", "Parted", "is_deep", "part", "told_console"]
+__all__ = ["LONGEST_RUN", "Parted", "part", "told_console"]
 
 LONGEST_RUN = 1e9
 """Seconds: what claims to have come later is no entry."""
-
-DEEPEST = 50
-"""Lists and objects within one another: nothing that the bench writes has more, and whoever shows it calls itself for
-each of them."""
 
 _MOST_LINES = 1_000_000
 
@@ -96,34 +90,15 @@ def _parsed(values: bytes, number: int) -> list[Any] | None:
     """That many values of JSON with commas between them; None where there is anything else."""
     text = b"[%b]" % values
     try:
-        told = orjson.loads(text)
+        told = parse(text, "replace")
     except ValueError:
-        try:
-            told = json.loads(text.decode("utf-8", "replace"))  # which knows half of a surrogate pair, too
-        except (ValueError, RecursionError):
-            return None
-    if len(told) != number:
+        return None
+    if not isinstance(told, list) or len(told) != number:
         return None
     # Each entry has two brackets of its own; where there are not many more, none of them can be deep.
     if text.count(b"[") + text.count(b"{") >= 2 * number + DEEPEST and any(map(is_deep, told)):
         return None
-    return list(told)
-
-
-def is_deep(told: object) -> bool:
-    """Is it nested deeper than anything that the bench writes?"""
-    level = [told]
-    for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inner(one)]
-        if not level:
-            return False
-    return True
-
-
-def _inner(told: object) -> Iterable[object]:
-    if isinstance(told, dict):
-        return told.values()
-    return told if isinstance(told, list) else ()
+    return told
 
 
 def _take(parted: Parted, told: Iterable[Any], confirmed_by: str) -> bool:

@@ -6,16 +6,14 @@ that is missing, an outcome that was never written are told on the page, in the 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from bench.errors import BenchError
-from bench.report.html.parting import DEEPEST, LONGEST_RUN, Parted, is_deep, part, told_console
+from bench.report.html.parting import LONGEST_RUN, Parted, part, told_console
+from bench.report.html.untrusted import DEEPEST, is_deep, parse
 
 __all__ = ["OUTCOMES", "Case", "RunFacts", "cases", "run_facts"]
 
@@ -178,13 +176,10 @@ def _json(path: Path, damage: list[str]) -> object:
     if data is None:
         return None
     try:
-        told = orjson.loads(data)
-    except ValueError:
-        try:
-            told = json.loads(data)  # which knows half of a surrogate pair, too
-        except (ValueError, RecursionError) as error:
-            damage.append(f"{path.name} is damaged: {error}")
-            return None
+        told = parse(data)
+    except ValueError as error:
+        damage.append(f"{path.name} is damaged: {error}")
+        return None
     if is_deep(told):
         damage.append(f"{path.name} is damaged: it is nested more than {DEEPEST} deep")
         return None
